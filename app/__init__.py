@@ -1,0 +1,1 @@
+"""Greenpoints: the backend of a green points and rewards programme."""
