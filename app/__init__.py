@@ -1,1 +1,53 @@
-"""Greenpoints: the backend of a green points and rewards programme."""
+"""Greenpoints: the backend of a green points and rewards programme.
+
+This is the composition root: here each room registers its blueprint, authenticator, projector and commands, so that
+a lower room never needs a higher one.
+"""
+
+import hashlib
+import os
+
+import redis
+from flask import Flask
+
+from app.core import commands, documentation, embedded, errors, telemetry
+from app.core import routes as core_routes
+from app.core.api import BATCH_BYTES_MAX, make_api
+from app.core.database import db, engine_options, sqlalchemy_url
+from app.core.secrets import development_secret
+from config import Settings, load_settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application for ``settings``, by default those in the environment.
+
+    It opens no connection; whoever serves or runs a command starts the embedded services first.
+    """
+    settings = settings or load_settings(os.environ)
+    telemetry.configure_logging(settings.log_level)
+    app = Flask(__name__, static_folder=None)
+    secret = settings.secret_key or development_secret(settings.data_dir)
+    app.config |= {
+        "SETTINGS": settings,
+        "DATA_DIR": settings.data_dir,
+        "DEBUG": settings.debug,
+        "TESTING": settings.environment == "test",
+        "SECRET_KEY": secret,
+        "CURSOR_KEY": hashlib.sha256(b"cursor\x00" + secret.encode()).digest(),
+        "MAX_CONTENT_LENGTH": BATCH_BYTES_MAX,
+        "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(settings.database_url or embedded.services_of(settings).database_url),
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings),
+    }
+    app.url_map.strict_slashes = False
+    db.init_app(app)
+    app.extensions["redis"] = redis.Redis.from_url(
+        settings.redis_url or embedded.services_of(settings).redis_url, socket_timeout=1, socket_connect_timeout=1
+    )
+    errors.register_error_handlers(app)
+    telemetry.register_telemetry(app)
+    api = make_api(app)
+    for blueprint in (core_routes.blueprint,):
+        api.register_blueprint(blueprint)
+    documentation.register_documentation(app, api)
+    commands.register_commands(app)
+    return app

@@ -1,0 +1,84 @@
+"""The database: declarative base, engine and the connections of the hot path.
+
+Every connection takes the role ``greenpoints_app``, which migrations grant no more than the application needs:
+postings and entries can be added and read, never changed.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+from config import Settings
+
+APP_ROLE = "greenpoints_app"
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Declarative base; its naming convention keeps migrations free of made-up constraint names."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Return ``url`` with the psycopg driver named, as SQLAlchemy wants it."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """Return the engine's options: a bounded pool, prepared statements from the second use, the application's role."""
+    return {
+        "pool_size": settings.database_pool_size,
+        "max_overflow": 0,
+        "pool_timeout": 10,
+        "pool_pre_ping": False,
+        "pool_recycle": 1800,
+        "connect_args": {
+            "options": f"-c role={APP_ROLE} -c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s "
+            "-c plan_cache_mode=force_generic_plan",
+            "prepare_threshold": 1,
+            "application_name": "greenpoints",
+        },
+    }
+
+
+@contextmanager
+def driver_connection() -> Iterator[psycopg.Connection[Any]]:
+    """Yield a psycopg connection for the hot path.
+
+    Inside a unit of work it is that unit's own connection and transaction. Outside, it is a pooled connection in
+    autocommit: each statement is its own transaction, with no BEGIN and COMMIT to wait for.
+    """
+    from app.core.unit_of_work import in_unit_of_work
+
+    if in_unit_of_work():
+        joined = db.session.connection().connection.driver_connection
+        assert isinstance(joined, psycopg.Connection)
+        yield joined
+        return
+    pooled = db.engine.raw_connection()
+    try:
+        connection = pooled.driver_connection
+        assert isinstance(connection, psycopg.Connection)
+        connection.autocommit = True
+        try:
+            yield connection
+        finally:
+            if not connection.closed:
+                connection.autocommit = False
+    finally:
+        pooled.close()

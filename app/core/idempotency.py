@@ -1,0 +1,110 @@
+"""``Idempotency-Key``: the same key and body get the first answer again, and nothing is done twice.
+
+An advisory transaction lock on (caller, route, key) tells a second request that the first still runs. The answer is
+stored in the transaction of the work itself, so that both are kept or neither is; a 5xx is not kept.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Response, make_response, request
+from sqlalchemy import Integer, LargeBinary, String, delete, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.auth import current_principal
+from app.core.clock import now
+from app.core.database import db
+from app.core.errors import BadRequest, Conflict, ProblemError, TooManyRequests, ValidationProblem, problem_response
+from app.core.unit_of_work import savepoint, unit_of_work
+
+KEY_LENGTH_MAX = 255
+KEPT = timedelta(hours=48)
+
+
+class IdempotencyKeyRequired(BadRequest):
+    """The route demands the header."""
+
+    code, title = "idempotency_key_required", "This request needs an Idempotency-Key header"
+
+
+class IdempotencyKeyReused(ValidationProblem):
+    """The key came with another body before."""
+
+    code, title = "idempotency_key_reused", "This Idempotency-Key was used with another request"
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request with this key still runs."""
+
+    code, title = "idempotency_in_progress", "The first request with this Idempotency-Key is still running"
+
+
+class IdempotencyRecord(db.Model):  # type: ignore[name-defined,misc]
+    """The first answer to a key; ``scope`` is a hash of caller, route and key."""
+
+    __tablename__ = "idempotency_record"
+
+    scope: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(Integer)
+    content_type: Mapped[str] = mapped_column(String)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(db.DateTime(timezone=True), index=True)
+
+
+def _answer(view: Callable[..., Any], args: Any, kwargs: Any) -> Response:
+    """Return the view's answer, a refusal included; a refused request leaves nothing behind but its answer."""
+    try:
+        with savepoint():
+            return make_response(view(*args, **kwargs))
+    except ProblemError as refusal:
+        if refusal.status >= 500:
+            raise
+        return problem_response(refusal)
+
+
+def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Demand ``Idempotency-Key`` of this route; stands outside ``arguments`` and inside ``transactional``."""
+
+    @functools.wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get("Idempotency-Key", "")
+        if not key:
+            raise IdempotencyKeyRequired
+        if len(key) > KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
+            raise BadRequest(f"Idempotency-Key: at most {KEY_LENGTH_MAX} printable ASCII characters.")
+        caller = current_principal()
+        route = f"{request.method} {request.path}"
+        scope = hashlib.sha256(f"{caller.kind}\n{caller.id}\n{caller.live}\n{route}\n{key}".encode()).digest()
+        fingerprint = hashlib.sha256(request.get_data()).digest()
+        with unit_of_work() as session:
+            lock = int.from_bytes(scope[:8], "big", signed=True)
+            if not session.scalar(select(func.pg_try_advisory_xact_lock(lock))):
+                raise IdempotencyInProgress
+            kept = session.get(IdempotencyRecord, scope)
+            if kept is not None:
+                if kept.fingerprint != fingerprint:
+                    raise IdempotencyKeyReused([{"pointer": "", "detail": "The body differs from the first one."}])
+                return Response(kept.body, kept.status, {"Idempotent-Replayed": "true"}, content_type=kept.content_type)
+            response = _answer(view, args, kwargs)
+            if response.status_code < 500 and response.status_code != TooManyRequests.status:
+                session.add(
+                    IdempotencyRecord(
+                        scope=scope, fingerprint=fingerprint, status=response.status_code,
+                        content_type=response.content_type, body=response.get_data(), created_at=now(),
+                    )
+                )
+            return response
+
+    wrapper.__dict__["idempotent"] = True
+    return wrapper
+
+
+def forget_old_keys(moment: datetime) -> int:
+    """Delete the answers kept longer than 48 hours at ``moment``; return how many."""
+    with unit_of_work() as session:
+        result = session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.created_at < moment - KEPT))
+        return int(result.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,152 @@
+"""The marshmallow base of every body: unknown fields refused, no silent conversion of types."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from app.core.clock import format_time
+from app.core.errors import ValidationProblem
+from app.core.strict_json import INTEGER_MAX, pointer
+
+EXTERNAL_ID = r"^[A-Za-z0-9._:-]{1,64}\Z"
+METADATA_ITEMS_MAX = 50
+
+
+class Schema(ma.Schema):
+    """Base of every schema of the contract."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+
+class Integer(fields.Integer):
+    """A JSON integer: no boolean, no string, no float; within ±(2^53−1) unless bounded closer."""
+
+    def __init__(self, *, minimum: int = -INTEGER_MAX, maximum: int = INTEGER_MAX, **keywords: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=minimum, max=maximum), **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> int:
+        if type(value) is not int:
+            raise ma.ValidationError("Not a valid integer.")
+        return value
+
+
+class Boolean(fields.Boolean):
+    """A JSON boolean and nothing that merely looks like one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ma.ValidationError("Not a valid boolean.")
+        return value
+
+
+class Text(fields.String):
+    """A string of bounded length."""
+
+    def __init__(self, *, minimum: int = 1, maximum: int = 200, pattern: str | None = None, **keywords: Any) -> None:
+        rules: list[Any] = [validate.Length(min=minimum, max=maximum)]
+        if pattern is not None:
+            rules.append(validate.Regexp(pattern))
+        super().__init__(validate=rules, **keywords)
+
+
+class ExternalId(Text):
+    """A merchant's own id; it can stand in a path wherever ours can."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(maximum=64, pattern=EXTERNAL_ID, **keywords)
+
+
+class Id(fields.UUID):
+    """One of our ids."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> UUID:
+        if not isinstance(value, str) or len(value) != 36:
+            raise ma.ValidationError("Not a valid UUID.")
+        try:
+            return UUID(value)
+        except ValueError as error:
+            raise ma.ValidationError("Not a valid UUID.") from error
+
+
+class Timestamp(fields.Field[datetime]):
+    """An RFC 3339 time with an offset, read into UTC and written with ``Z``."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **keywords: Any) -> str | None:
+        return None if value is None else format_time(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> datetime:
+        if not isinstance(value, str) or not 20 <= len(value) <= 35 or value[10] not in "Tt ":
+            raise ma.ValidationError("Not a valid RFC 3339 time.")
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise ma.ValidationError("Not a valid RFC 3339 time.") from error
+        if moment.tzinfo is None:
+            raise ma.ValidationError("The time needs an offset, such as Z.")
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ma.ValidationError("Not a valid RFC 3339 time.") from error
+
+
+class Metadata(fields.Dict):
+    """A flat object of at most 50 strings, numbers and booleans, kept for the merchant and never read by us."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(keys=fields.String(validate=validate.Length(min=1, max=64)), **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> dict[str, Any]:
+        read: dict[str, Any] = super()._deserialize(value, attr, data, **keywords)
+        if len(read) > METADATA_ITEMS_MAX:
+            raise ma.ValidationError(f"At most {METADATA_ITEMS_MAX} entries.")
+        for key, item in read.items():
+            if not isinstance(item, str | int | float | bool | None) or (isinstance(item, str) and len(item) > 500):
+                raise ma.ValidationError({key: ["A string of at most 500 characters, a number, a boolean or null."]})
+        return read
+
+
+def problem_details(messages: Any, path: tuple[object, ...] = ()) -> list[dict[str, str]]:
+    """Return marshmallow's nested ``messages`` as a flat list of pointers and details."""
+    if isinstance(messages, Mapping):
+        found: list[dict[str, str]] = []
+        for key, inner in messages.items():
+            found += problem_details(inner, path if key == "_schema" else (*path, key))
+        return found
+    texts = messages if isinstance(messages, list) else [messages]
+    return [
+        detail
+        for text in texts
+        for detail in (
+            problem_details(text, path)
+            if isinstance(text, Mapping)
+            else [{"pointer": pointer(*path), "detail": str(text)}]
+        )
+    ]
+
+
+def load(schema: ma.Schema, value: Any, check: Callable[[Any], None] | None = None) -> Any:
+    """Return ``value`` read by ``schema``; raise ValidationProblem with pointers where it does not fit."""
+    try:
+        read = schema.load(value)
+    except ma.ValidationError as error:
+        raise ValidationProblem(problem_details(error.messages)) from error
+    if check is not None:
+        check(read)
+    return read
+
+
+class ProblemSchema(Schema):
+    """An RFC 9457 problem, as every error answers."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    code = fields.String(required=True)
+    instance = fields.String()
+    errors = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))
