@@ -10,7 +10,10 @@ from typing import Any
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
+from psycopg.types.array import ListBinaryDumper
+from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.string import StrBinaryDumper
+from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.orm import DeclarativeBase
 
 from config import Settings
@@ -54,6 +57,13 @@ def engine_options(settings: Settings) -> dict[str, Any]:
             "application_name": "greenpoints",
         },
     }
+
+
+@event.listens_for(Engine, "connect")
+def _send_binary(connection: Any, _: Any) -> None:
+    """Send integers as bigint, so that a statement has one plan for all sizes, and arrays and text in binary."""
+    for python_type, dumper in ((int, Int8BinaryDumper), (str, StrBinaryDumper), (list, ListBinaryDumper)):
+        connection.adapters.register_dumper(python_type, dumper)
 
 
 @contextmanager

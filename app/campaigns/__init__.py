@@ -1,0 +1,1 @@
+"""Campaigns and their rules: what earns, how much, and why."""

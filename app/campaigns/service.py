@@ -1,0 +1,173 @@
+"""Use cases of campaigns: store a version, evaluate an activity by the rules in force when it occurred."""
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.engine import Row
+
+from app.campaigns.engine import Desired, Evaluation, Missed, Rule, RuleBook
+from app.campaigns.engine import evaluate as evaluate_book
+from app.campaigns.explanations import explain, label
+from app.campaigns.expressions import Condition, ExpressionError
+from app.campaigns.models import Campaign, CampaignVersion
+from app.campaigns.schemas import CampaignSchema
+from app.core import cache, schemas
+from app.core.clock import now
+from app.core.database import db
+from app.core.errors import ValidationProblem
+from app.core.evidence import RANK
+from app.core.ids import new_id
+from app.core.strict_json import pointer
+from app.core.unit_of_work import unit_of_work
+from app.ledger.service import ExpiryTerms, PendingTerms
+
+__all__ = ["Desired", "Evaluation", "Missed", "Rule", "evaluate", "explain", "find_rule", "label", "save_campaign"]
+_schema = CampaignSchema()
+_RUNNING = ("active", "paused")
+
+
+@dataclass(frozen=True)
+class _Books:
+    """The rule books by stretch of time: ``books[i]`` holds from ``starts[i]`` to the next start."""
+
+    starts: Sequence[datetime]
+    books: Sequence[RuleBook]
+    rules: Mapping[tuple[UUID, str], Rule]
+
+    def at(self, moment: datetime) -> RuleBook:
+        position = bisect.bisect_right(self.starts, moment) - 1
+        return self.books[position] if position >= 0 else _NO_RULES
+
+
+_NO_RULES = RuleBook(())
+
+
+def compile_rules(
+    document: Mapping[str, Any], *, campaign_id: UUID, version_id: UUID, version: int, is_paused: bool
+) -> list[Rule]:
+    """Return the rules of a campaign document, as ``CampaignSchema`` reads it; raise ValidationProblem."""
+    return [
+        Rule(
+            campaign_id=campaign_id,
+            campaign_key=document["key"],
+            version_id=version_id,
+            version=version,
+            key=rule["key"],
+            kind=rule["kind"],
+            scope=rule["scope"],
+            match={dimension: frozenset(values) for dimension, values in rule["match"].items()},
+            condition=_compile_condition(rule, place),
+            award=rule["award"],
+            minimum=rule["minimum"],
+            maximum=rule["maximum"],
+            rounding=rule["rounding"],
+            pending=None if rule["pending"] is None else PendingTerms(rule["pending"].get("days")),
+            expiry=None if rule["expiry"] is None else ExpiryTerms(rule["expiry"]["months"], rule["expiry"]["round_to"]),
+            minimum_rank=RANK[rule["minimum_evidence"]] if rule["minimum_evidence"] else 0,
+            priority=document["priority"],
+            starts_at=document["starts_at"],
+            ends_at=document["ends_at"],
+            is_paused=is_paused,
+            labels=rule["labels"],
+        )
+        for place, rule in enumerate(document["rules"])
+    ]
+
+
+def _compile_condition(rule: Mapping[str, Any], place: int) -> Condition | None:
+    if rule["when"] is None:
+        return None
+    try:
+        condition = Condition(rule["when"])
+    except ExpressionError as error:
+        raise ValidationProblem([{"pointer": pointer("rules", place, "when"), "detail": str(error)}]) from error
+    known = {"activity", "member", "merchant", "now"} | ({"line", "product"} if rule["scope"] == "line" else set())
+    for name in condition.unknown_variables(known):
+        detail = f"{name!r} is not known to a rule of scope {rule['scope']}; known are {', '.join(sorted(known))}"
+        raise ValidationProblem([{"pointer": pointer("rules", place, "when"), "detail": detail}])
+    return condition
+
+
+def _load() -> _Books:
+    with db.engine.connect() as connection:
+        rows = connection.execute(
+            select(Campaign.campaign_id, Campaign.state, CampaignVersion.campaign_version_id, CampaignVersion.number,
+                   CampaignVersion.document, CampaignVersion.active_from)
+            .join(CampaignVersion, CampaignVersion.campaign_id == Campaign.campaign_id)
+            .where(Campaign.state.in_(_RUNNING))
+            .order_by(CampaignVersion.active_from, CampaignVersion.number)
+        ).all()  # fmt: skip
+    return _make_books(rows)
+
+
+def _make_books(rows: Sequence[Row[Any]]) -> _Books:
+    in_force: dict[UUID, list[Rule]] = {}
+    starts: list[datetime] = []
+    stretches: list[list[Rule]] = []
+    known: dict[tuple[UUID, str], Rule] = {}
+    for row in rows:
+        rules = compile_rules(
+            _schema.load(row.document), campaign_id=row.campaign_id, version_id=row.campaign_version_id,
+            version=row.number, is_paused=row.state == "paused",
+        )  # fmt: skip
+        known.update({(rule.version_id, rule.key): rule for rule in rules})
+        in_force[row.campaign_id] = rules
+        everything = [rule for campaign in in_force.values() for rule in campaign]
+        if starts and starts[-1] == row.active_from:
+            stretches[-1] = everything
+        else:
+            starts.append(row.active_from)
+            stretches.append(everything)
+    return _Books(starts, [RuleBook(rules) for rules in stretches], known)
+
+
+_snapshot = cache.Snapshot("campaigns", _load)
+
+
+def evaluate(
+    activity: Mapping[str, Any], member: Mapping[str, Any], merchant: Mapping[str, Any], moment: datetime
+) -> Evaluation:
+    """Return what ``activity`` earns by the campaign versions in force when it occurred; see ``engine.evaluate``."""
+    return evaluate_book(_snapshot.get().at(activity["occurred_at"]), activity, member, merchant, moment)
+
+
+def find_rule(version_id: UUID, key: str) -> Rule | None:
+    """Return a running campaign's rule by its version and key, or None."""
+    return _snapshot.get().rules.get((version_id, key))
+
+
+def save_campaign(document: dict[str, Any], active_from: datetime | None = None) -> UUID:
+    """Store ``document`` as the newest version of the campaign of its key, active, and return the version's id.
+
+    The version pays for activities that occurred from ``active_from`` on, by default from now. The same document as
+    the newest version changes nothing. Raises ValidationProblem.
+    """
+    read = schemas.load(_schema, document)
+    compile_rules(read, campaign_id=new_id(), version_id=new_id(), version=1, is_paused=False)
+    moment = now()
+    with unit_of_work() as session:
+        campaign = session.scalar(select(Campaign).where(Campaign.key == read["key"]).with_for_update())
+        if campaign is None:
+            campaign = Campaign(campaign_id=new_id(), key=read["key"], state="active", created_at=moment)
+            session.add(campaign)
+            session.flush()
+        newest = session.scalar(
+            select(CampaignVersion)
+            .where(CampaignVersion.campaign_id == campaign.campaign_id)
+            .order_by(CampaignVersion.number.desc())
+            .limit(1)
+        )
+        if newest is not None and _schema.load(newest.document) == read:
+            return newest.campaign_version_id
+        version = CampaignVersion(
+            campaign_version_id=new_id(), campaign_id=campaign.campaign_id, number=(newest.number if newest else 0) + 1,
+            document=document, active_from=active_from or moment, created_at=moment,
+        )  # fmt: skip
+        session.add(version)
+        cache.bump("campaigns")
+        return version.campaign_version_id

@@ -1,0 +1,158 @@
+"""Tables of the ledger; rows of postings and entries are appended, never changed.
+
+``member_id`` leads every key. Buckets are whole points. The equations of the ledger are CHECKs on the rows.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    text,
+)
+from sqlalchemy.dialects.postgresql import UUID as PgUUID
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import db
+
+BUCKETS = ("issued", "debt", "written_off", "pending", "available", "held", "spent", "expired", "reversed")
+LOT_PARTS = ("remaining", "held", "spent", "expired", "reversed", "repaid")
+
+
+def _points(default: str | None = "0") -> Mapped[int]:
+    return mapped_column(BigInteger, server_default=text(default) if default is not None else None)
+
+
+class Account(db.Model):  # type: ignore[name-defined,misc]
+    """A member's balances; ``version`` counts the member's facts, ``last_seq`` the member's entries."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint(" AND ".join(f"{bucket} >= 0" for bucket in BUCKETS), name="buckets_not_negative"),
+        CheckConstraint(
+            "issued + debt + written_off = pending + available + held + spent + expired + reversed", name="balanced"
+        ),
+        Index("ix_account_due", "next_due_at", postgresql_where=text("next_due_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("member.member_id"), primary_key=True)
+    issued: Mapped[int] = _points()
+    debt: Mapped[int] = _points()
+    written_off: Mapped[int] = _points()
+    pending: Mapped[int] = _points()
+    available: Mapped[int] = _points()
+    held: Mapped[int] = _points()
+    spent: Mapped[int] = _points()
+    expired: Mapped[int] = _points()
+    reversed: Mapped[int] = _points()
+    version: Mapped[int] = _points()
+    last_seq: Mapped[int] = _points()
+    next_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    extended_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Posting(db.Model):  # type: ignore[name-defined,misc]
+    """One business event; its key is the event itself. Its entries are ``first_seq`` and the following ones."""
+
+    __tablename__ = "posting"
+    __table_args__ = (CheckConstraint("entry_count > 0", name="has_entries"),)
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(String, primary_key=True)
+    kind: Mapped[str] = mapped_column(String)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    first_seq: Mapped[int] = mapped_column(BigInteger)
+    entry_count: Mapped[int] = mapped_column(Integer)
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    activity_id: Mapped[UUID | None] = mapped_column(PgUUID)
+    actor: Mapped[str | None] = mapped_column(String)
+    reason: Mapped[str | None] = mapped_column(String)
+    reverses: Mapped[str | None] = mapped_column(String)
+
+
+class Entry(db.Model):  # type: ignore[name-defined,misc]
+    """One movement between two buckets, with the balances after it; ``seq`` has no gaps."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        ForeignKeyConstraint(["member_id", "posting_key"], ["posting.member_id", "posting.idempotency_key"]),
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("source <> target", name="moves"),
+    )
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    pending: Mapped[int] = mapped_column(BigInteger)
+    available: Mapped[int] = mapped_column(BigInteger)
+    held: Mapped[int] = mapped_column(BigInteger)
+    debt: Mapped[int] = mapped_column(BigInteger)
+    effective_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    source: Mapped[str] = mapped_column(String)
+    target: Mapped[str] = mapped_column(String)
+    posting_key: Mapped[str] = mapped_column(String)
+
+
+class Lot(db.Model):  # type: ignore[name-defined,misc]
+    """The points of one award, by where they are now; ``lot_id`` is the ``seq`` of the entry that issued them.
+
+    ``available_at`` is null while the points wait for completion, and they are voided at ``void_at``;
+    ``is_matured`` says that the move from pending to available is booked; ``is_open`` that points remain or are held.
+    """
+
+    __tablename__ = "lot"
+    __table_args__ = (
+        ForeignKeyConstraint(["member_id", "lot_id"], ["entry.member_id", "entry.seq"]),
+        CheckConstraint(f"amount = {' + '.join(LOT_PARTS)}", name="complete"),
+        CheckConstraint(" AND ".join(f"{part} >= 0" for part in LOT_PARTS), name="parts_not_negative"),
+        CheckConstraint("clawed_back >= 0 AND clawed_back <= held + spent + repaid", name="clawed_back"),
+        CheckConstraint("is_open = (remaining + held > 0)", name="open"),
+        Index("ix_lot_open", "member_id", "expires_at", "lot_id", postgresql_where=text("is_open")),
+        {"postgresql_with": {"fillfactor": 90}},
+    )
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    lot_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    remaining: Mapped[int] = mapped_column(BigInteger)
+    held: Mapped[int] = _points()
+    spent: Mapped[int] = _points()
+    expired: Mapped[int] = _points()
+    reversed: Mapped[int] = _points()
+    repaid: Mapped[int] = _points()
+    clawed_back: Mapped[int] = _points()
+    available_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    void_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    funder: Mapped[UUID | None] = mapped_column(PgUUID)
+    campaign_version_id: Mapped[UUID | None] = mapped_column(PgUUID)
+    is_matured: Mapped[bool] = mapped_column(Boolean)
+    is_open: Mapped[bool] = mapped_column(Boolean)
+    rule: Mapped[str | None] = mapped_column(String)
+
+
+class LotAllocation(db.Model):  # type: ignore[name-defined,misc]
+    """How much of which lot one entry took."""
+
+    __tablename__ = "lot_allocation"
+    __table_args__ = (
+        ForeignKeyConstraint(["member_id", "seq"], ["entry.member_id", "entry.seq"]),
+        ForeignKeyConstraint(["member_id", "lot_id"], ["lot.member_id", "lot.lot_id"]),
+        CheckConstraint("amount > 0", name="amount_positive"),
+    )
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    lot_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    amount: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,1 @@
+"""The programme's own settings: one versioned document."""

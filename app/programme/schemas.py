@@ -1,0 +1,26 @@
+"""The programme's settings document."""
+
+from zoneinfo import available_timezones
+
+from marshmallow import ValidationError, fields, validate
+
+from app.core.currencies import CURRENCIES
+from app.core.schemas import Integer, Schema, Text
+
+
+def check_time_zone(name: str) -> None:
+    """Raise ValidationError unless ``name`` is an IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError("Not an IANA time zone.")
+
+
+class ProgrammeSchema(Schema):
+    """What holds for the whole programme."""
+
+    name = Text(maximum=100, required=True)
+    time_zone = fields.String(required=True, validate=check_time_zone)
+    currency = fields.String(required=True, validate=validate.OneOf(sorted(CURRENCIES)))
+    point_value_micros = Integer(minimum=0, maximum=10**9, required=True)
+    debt_policy = fields.String(required=True, validate=validate.OneOf(["debt", "write_off"]))
+    activity_age_days_max = Integer(minimum=1, maximum=90, required=True)
+    completion_days_max = Integer(minimum=1, maximum=365, required=True)
