@@ -1,0 +1,1 @@
+"""Certificates, packaging options and materials: what a purchase or a drop-off can rest on."""

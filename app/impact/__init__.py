@@ -1,0 +1,1 @@
+"""Environmental impact: published factors, and what an activity avoided by them."""
