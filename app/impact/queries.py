@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.core.database import db
 from app.impact.models import ImpactFactor
@@ -18,5 +19,5 @@ def lock_factors() -> None:
 def list_latest_factors() -> Sequence[ImpactFactor]:
     """Return the latest version of every factor, by subject, metric and source."""
     identity = [getattr(ImpactFactor, name) for name in IDENTITY]
-    query = select(ImpactFactor).distinct(*identity).order_by(*identity, ImpactFactor.version.desc())
+    query = select(ImpactFactor).ext(distinct_on(*identity)).order_by(*identity, ImpactFactor.version.desc())
     return db.session.scalars(query).all()
