@@ -15,7 +15,7 @@ from app.campaigns.engine import evaluate as evaluate_book
 from app.campaigns.explanations import explain, label
 from app.campaigns.expressions import Condition, ExpressionError
 from app.campaigns.models import Campaign, CampaignVersion
-from app.campaigns.schemas import CampaignSchema
+from app.campaigns.schemas import KINDS, CampaignSchema
 from app.core import cache, schemas
 from app.core.clock import now
 from app.core.database import db
@@ -26,7 +26,7 @@ from app.core.strict_json import pointer
 from app.core.unit_of_work import unit_of_work
 from app.ledger.service import ExpiryTerms, PendingTerms
 
-__all__ = ["Desired", "Evaluation", "Missed", "Rule", "evaluate", "explain", "find_rule", "label", "save_campaign"]
+__all__ = ["KINDS", "Desired", "Evaluation", "Missed", "Rule", "evaluate", "explain", "find_rule", "label", "save_campaign"]
 _schema = CampaignSchema()
 _RUNNING = ("active", "paused")
 

@@ -8,3 +8,12 @@ CURRENCIES = frozenset(
     " SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS"
     " VED VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG".split()
 )
+
+_EXPONENTS = dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0) | (
+    dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)
+)
+
+
+def exponent(currency: str) -> int:
+    """Return how many decimal digits the minor unit of ``currency`` has."""
+    return _EXPONENTS.get(currency, 2)

@@ -1,8 +1,19 @@
-"""Tables of impact: published factors, each row as it was published, never changed."""
+"""Tables of impact: published factors and what activities claimed by them; rows are added, never changed."""
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,3 +58,23 @@ class ImpactFactor(db.Model):  # type: ignore[name-defined,misc]
     is_default: Mapped[bool] = mapped_column(Boolean)
     note: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer)
+
+
+class ImpactEntry(db.Model):  # type: ignore[name-defined,misc]
+    """One claim of one activity: grams, or items, by metric; ``factor_id`` is null where it was counted or weighed."""
+
+    __tablename__ = "impact_entry"
+    __table_args__ = (CheckConstraint("low <= value AND value <= high", name="band"),)
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
+    impact_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(PgUUID)
+    factor_id: Mapped[UUID | None] = mapped_column(PgUUID, ForeignKey("impact_factor.id"))
+    value: Mapped[int] = mapped_column(BigInteger)
+    low: Mapped[int] = mapped_column(BigInteger)
+    high: Mapped[int] = mapped_column(BigInteger)
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    metric: Mapped[str] = mapped_column(Text)
+    subject_code: Mapped[str] = mapped_column(Text)
+    line: Mapped[str | None] = mapped_column(Text)

@@ -1,10 +1,13 @@
 """Load published factors as immutable versions, and claim the impact of an activity by the default ones."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from app.catalog import service as catalog
 from app.core.cache import Snapshot, bump
+from app.core.guarded_write import RowShape
 from app.core.ids import new_id
 from app.core.reference import read_reference
 from app.core.unit_of_work import unit_of_work
@@ -22,7 +25,14 @@ from app.impact.calculation import (
 )
 from app.impact.models import ImpactFactor
 
+IMPACT_ENTRY = RowShape("impact_entry", (
+    ("member_id", "uuid"), ("impact_id", "uuid"), ("activity_id", "uuid"), ("factor_id", "uuid"), ("value", "bigint"),
+    ("low", "bigint"), ("high", "bigint"), ("occurred_at", "timestamptz"), ("recorded_at", "timestamptz"),
+    ("metric", "text"), ("subject_code", "text"), ("line", "text"),
+))  # fmt: skip
+
 __all__ = [
+    "IMPACT_ENTRY",
     "Factor",
     "FactorTable",
     "Impact",
@@ -32,6 +42,7 @@ __all__ = [
     "Unclaimed",
     "claim_impact",
     "default_factors",
+    "entry_rows",
     "load_reference",
 ]
 
@@ -111,3 +122,14 @@ def claim_impact(subject: ImpactSubject) -> Impact:
     return calculate_impact(
         subject, ImpactReference(default_factors(), tables.line_packaging, tables.typical_piece_grams)
     )
+
+
+def entry_rows(
+    member_id: UUID, activity_id: UUID, impact: Impact, occurred_at: datetime, moment: datetime
+) -> list[tuple[Any, ...]]:
+    """Return the rows of ``IMPACT_ENTRY`` that book ``impact``, for the statement that books the points."""
+    return [
+        (member_id, new_id(), activity_id, claim.factor_id, claim.value, claim.low, claim.high, occurred_at, moment,
+         claim.metric, claim.subject_code, claim.line)
+        for claim in impact.entries
+    ]  # fmt: skip

@@ -59,10 +59,6 @@ class AccountState:
     debt: int
     next_due_at: datetime | None
 
-    def is_settled(self, now: datetime) -> bool:
-        """Return whether the fast way is open: nothing owed, nothing due."""
-        return self.debt == 0 and (self.next_due_at is None or self.next_due_at > now)
-
 
 @dataclass(frozen=True, slots=True)
 class Award:
@@ -106,6 +102,10 @@ class MemberPlan:
     facts: int = 0
     entries: int = 0
     due_at: datetime | None = None
+
+    def is_settled(self, now: datetime) -> bool:
+        """Return whether the account, as it was read, owes nothing and has nothing due."""
+        return self.account.debt == 0 and (self.account.next_due_at is None or self.account.next_due_at > now)
 
     def due(self, moment: datetime | None) -> None:
         """Note that something of this member falls due at ``moment``."""

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from app.core import cache, schemas
 from app.core.clock import now
+from app.core.currencies import exponent
 from app.core.database import db
 from app.core.unit_of_work import unit_of_work
 from app.programme.models import ProgrammeVersion
@@ -49,6 +50,10 @@ class Programme:
     def zone(self) -> ZoneInfo:
         """The programme's time zone."""
         return ZoneInfo(self.time_zone)
+
+    def worth(self, points: int) -> int:
+        """Return what ``points`` are worth in whole minor units of the programme's currency, rounded down."""
+        return int(points * self.point_value_micros * 10 ** exponent(self.currency) // 10**6)
 
 
 def _load() -> Programme:

@@ -1,0 +1,1 @@
+"""Activities: what was done, as it was reported, and what it earned."""

@@ -1,0 +1,118 @@
+"""The outcome of an activity: stored as codes, rendered on reading in the reader's language. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.campaigns.service import Desired, Evaluation, Missed, Rule, explain, label
+from app.core.clock import format_time
+from app.impact.service import Impact
+from app.ledger.service import Award, available_time, expiry_time
+
+FindRule = Callable[[UUID, str], Rule | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An activity that is stored: now, or before (``is_replay``). ``claim_code`` is set where nobody has it yet."""
+
+    activity_id: UUID
+    external_id: str
+    revision: int
+    member_id: UUID | None
+    occurred_at: datetime
+    outcome: Mapping[str, Any]
+    is_replay: bool = False
+    claim_code: str | None = None
+
+
+def award_of(desired: Desired, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime) -> Award:
+    """Return what the ledger books for ``desired``: the terms count from when the activity occurred."""
+    rule = desired.rule
+    occurred_at = facts["occurred_at"]
+    available_at = available_time(rule.pending, occurred_at, facts["completed"])
+    is_waiting = available_at is None
+    return Award(
+        points=desired.points,
+        available_at=available_at,
+        expires_at=None if is_waiting else expiry_time(rule.expiry, occurred_at, zone),
+        void_at=void_at if is_waiting else None,
+        campaign_version_id=rule.version_id,
+        rule=rule.key,
+        funder=None,
+    )
+
+
+def _rule_codes(rule: Rule) -> dict[str, Any]:
+    return {"campaign": rule.campaign_key, "rule": rule.key, "version": rule.version, "version_id": str(rule.version_id)}
+
+
+def _missed_codes(missed: Missed) -> dict[str, Any]:
+    return _rule_codes(missed.rule) | {"code": missed.code}
+
+
+def _impact_codes(impact: Impact) -> list[dict[str, Any]]:
+    claims: list[dict[str, Any]] = [
+        {
+            "metric": claim.metric, "value": claim.value, "low": claim.low, "high": claim.high,
+            "factor": str(claim.factor_id) if claim.factor_id else None, "subject": claim.subject_code,
+            "note": claim.note or None,
+        }
+        for claim in impact.entries
+    ]  # fmt: skip
+    return claims + [
+        {"metric": None, "value": 0, "low": 0, "high": 0, "factor": None, "subject": claim.subject_code,
+         "code": claim.reason}
+        for claim in impact.unclaimed
+    ]  # fmt: skip
+
+
+def outcome_of(evaluation: Evaluation, awards: Sequence[Award], impact: Impact, now: datetime) -> dict[str, Any]:
+    """Return what is stored of an evaluation: points, awards by line, missed rules and impact, all without words."""
+    available = sum(a.points for a in awards if a.available_at is not None and a.available_at <= now)
+    awarded = sum(award.points for award in awards)
+    return {
+        "points": {"awarded": awarded, "available": available, "pending": awarded - available, "paid_debt": 0},
+        "awards": [
+            _rule_codes(desired.rule)
+            | {
+                "line": line,
+                "points": points,
+                "desired_points": points,
+                "certificate": desired.certificates.get(line) if line is not None else None,
+                "available_at": award.available_at and format_time(award.available_at),
+                "expires_at": award.expires_at and format_time(award.expires_at),
+                "code": "matched",
+            }
+            for desired, award in zip(evaluation.desired, awards, strict=True)
+            for line, points in desired.lines
+        ],
+        "missed": [_missed_codes(missed) for missed in evaluation.missed],
+        "impact": _impact_codes(impact),
+    }
+
+
+def render(outcome: Mapping[str, Any], find_rule: FindRule, locale: str) -> dict[str, Any]:
+    """Return ``outcome`` as the contract shows it, with sentences in the language of ``locale``."""
+
+    def words(stored: Mapping[str, Any]) -> tuple[str, str | None]:
+        rule = find_rule(UUID(stored["version_id"]), stored["rule"])
+        return explain(stored["code"], label(rule.labels, locale) if rule else stored["rule"], locale)
+
+    hidden = {"version_id", "code"}
+    awards = [
+        {key: value for key, value in stored.items() if key not in hidden}
+        | {"reasons": [{"code": stored["code"], "detail": words(stored)[0]}]}
+        for stored in outcome["awards"]
+    ]
+    missed = []
+    for stored in outcome["missed"]:
+        detail, step = words(stored)
+        missed.append(
+            {"campaign": stored["campaign"], "rule": stored["rule"], "code": stored["code"], "detail": detail,
+             "next_step": step}
+        )  # fmt: skip
+    return {"points": outcome["points"], "awards": awards, "missed": missed, "impact": outcome["impact"]}

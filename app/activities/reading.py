@@ -1,0 +1,134 @@
+"""Turn what a merchant sent into the facts that rules and impact work on, or say where it breaks the contract. Pure."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from app.activities.errors import PackagingConflict
+from app.catalog.service import CatalogReference
+from app.core.errors import ValidationProblem
+from app.core.evidence import RANK
+from app.core.strict_json import pointer
+from app.impact.service import ImpactLine, ImpactSubject
+
+AHEAD_MAX = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One activity as it was reported: the body as sent, as read, and the digest by which a repetition is known."""
+
+    index: int
+    body: Mapping[str, Any]
+    read: Mapping[str, Any]
+    digest: bytes
+
+    @property
+    def external_id(self) -> str:
+        """The merchant's id of the activity."""
+        return str(self.read["id"])
+
+
+def digest_of(body: Mapping[str, Any]) -> bytes:
+    """Return the digest of a body; the order of its keys does not matter."""
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _fault(detail: str, *place: object) -> dict[str, str]:
+    return {"pointer": pointer(*place), "detail": detail}
+
+
+def _packaging_faults(
+    codes: list[str], reference: CatalogReference, is_line: bool, place: tuple[object, ...]
+) -> list[dict[str, str]]:
+    faults = []
+    for position, code in enumerate(codes):
+        option = reference.packaging.get(code)
+        if option is None:
+            faults.append(_fault(f"{code!r} is no packaging option.", *place, position))
+        elif (option.applies_to == "line") is not is_line:
+            belongs = f"to a {option.applies_to}"
+            faults.append(_fault(f"{code} belongs {belongs}, not here.", *place, position))
+    return faults
+
+
+def check_against_reference(read: Mapping[str, Any], reference: CatalogReference, evidence_max: str) -> None:
+    """Raise ValidationProblem for unknown codes and evidence beyond the key's; PackagingConflict for exclusives."""
+    faults = _packaging_faults(read["packaging"], reference, False, ("packaging",))
+    for number, line in enumerate(read["lines"]):
+        place = ("lines", number)
+        for position, certificate in enumerate(line["certifications"]):
+            if certificate["code"] not in reference.certifications:
+                detail = f"{certificate['code']!r} is no certification."
+                faults.append(_fault(detail, *place, "certifications", position, "code"))
+        faults += _packaging_faults(line["packaging"], reference, True, (*place, "packaging"))
+        if line["material"] is not None and line["material"] not in reference.materials:
+            faults.append(_fault(f"{line['material']!r} is no material.", *place, "material"))
+    if read["evidence"] is not None and RANK[read["evidence"]] > RANK[evidence_max]:
+        faults.append(_fault(f"This key may claim {evidence_max} at most.", "evidence"))
+    if faults:
+        raise ValidationProblem(faults)
+    groups = [(("packaging",), read["packaging"])]
+    groups += [(("lines", number, "packaging"), line["packaging"]) for number, line in enumerate(read["lines"])]
+    conflicts = [
+        _fault(f"{first} and {second} exclude each other.", *place, codes.index(second))
+        for place, codes in groups
+        for first, second in reference.conflicts(codes)
+    ]
+    if conflicts:
+        raise PackagingConflict(conflicts)
+
+
+def check_time(occurred_at: datetime, now: datetime, age_days_max: int | None) -> None:
+    """Raise ValidationProblem where the activity is too far ahead, or older than ``age_days_max`` (None: any age)."""
+    if occurred_at > now + AHEAD_MAX:
+        raise ValidationProblem([_fault("This is more than 5 minutes ahead.", "occurred_at")])
+    if age_days_max is not None and occurred_at < now - timedelta(days=age_days_max):
+        raise ValidationProblem([_fault(f"This is more than {age_days_max} days ago.", "occurred_at")])
+
+
+def _line_facts(line: Mapping[str, Any]) -> dict[str, Any]:
+    total = line["total"]
+    if total is None:
+        total = (line["unit_price"] or 0) * line["quantity"]
+    # a certificate without its number is a claim nobody can check: it is kept in the body and earns nothing
+    certificates = {held["code"]: held for held in line["certifications"] if held["number"]}
+    return {**line, "total": total, "certifications": list(certificates), "certificates": certificates}
+
+
+def facts_of(read: Mapping[str, Any], occurred_at: datetime, evidence_default: str) -> dict[str, Any]:
+    """Return the activity as rules see it: totals in minor units, valid certificate codes, the evidence grade."""
+    lines = [_line_facts(line) for line in read["lines"]]
+    return {
+        "kind": read["kind"],
+        "occurred_at": occurred_at,
+        "currency": read["currency"],
+        "region": read["region"],
+        "channel": read["channel"],
+        "completed": read["completed"],
+        "packaging": read["packaging"],
+        "evidence": read["evidence"] or evidence_default,
+        "total": sum(line["total"] for line in lines),
+        "line_count": len(lines),
+        "lines": lines,
+    }
+
+
+def impact_subject(facts: Mapping[str, Any]) -> ImpactSubject:
+    """Return what of the activity bears on impact."""
+    is_trade_in = facts["kind"] == "trade_in"
+    return ImpactSubject(
+        facts["kind"],
+        tuple(facts["packaging"]),
+        tuple(
+            ImpactLine(
+                line["id"], line["quantity"], tuple(line["packaging"]), line["material"], line["weight_g"],
+                line["pieces"], (line["category"] or "").upper() or None if is_trade_in else None,
+            )
+            for line in facts["lines"]
+        ),
+    )  # fmt: skip

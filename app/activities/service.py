@@ -1,0 +1,111 @@
+"""Use cases of activities: report, read, preview."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from app.activities import intake, queries
+from app.activities.errors import ActivityNotFound
+from app.activities.intake import Result, Source, report_many
+from app.activities.outcome import Accepted, render
+from app.activities.queries import Found
+from app.activities.reading import Report, check_against_reference, facts_of
+from app.activities.suggestions import suggest
+from app.campaigns import service as campaigns
+from app.catalog import service as catalog
+from app.core.clock import format_time, now
+from app.core.database import db, driver_connection
+from app.ledger import service as ledger
+from app.merchants.service import MerchantPrincipal
+from app.programme import service as programme
+
+__all__ = ["Accepted", "Result", "Source", "answer", "get_activity", "get_own_activity", "list_own_activities",
+           "preview", "report_many", "report_one"]  # fmt: skip
+
+
+def answer(accepted: Accepted, locale: str) -> dict[str, Any]:
+    """Return the contract's answer to a stored activity, in the language of ``locale``."""
+    shown: dict[str, Any] = {
+        "id": str(accepted.activity_id),
+        "external_id": accepted.external_id,
+        "revision": accepted.revision,
+        "status": "accepted" if accepted.claim_code is None else "waiting_for_claim",
+        "member_id": None if accepted.member_id is None else str(accepted.member_id),
+        "occurred_at": format_time(accepted.occurred_at),
+    }
+    if accepted.claim_code is not None:
+        shown["claim_code"] = accepted.claim_code
+    return shown | render(accepted.outcome, campaigns.find_rule, locale)
+
+
+def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
+    """Return a merchant's activity by its own id or ours; raise ActivityNotFound for another's too."""
+    registered = queries.find_registered(db.session, merchant.id, merchant.live, any_id)
+    if registered is None:
+        raise ActivityNotFound
+    known = Found(
+        registered.activity_id, registered.member_id, registered.revision, registered.digest, None, None
+    )
+    [accepted] = intake.first_answers([known])
+    return accepted
+
+
+def list_own_activities(member_id: UUID, before: UUID | None, limit: int) -> list[Accepted]:
+    """Return one page of a member's activities, newest report first."""
+    return [
+        Accepted(row.activity_id, external_id, row.revision, member_id, row.occurred_at, row.outcome)
+        for row, external_id in queries.list_activities(db.session, member_id, before, limit)
+    ]
+
+
+def get_own_activity(member_id: UUID, activity_id: UUID) -> Accepted:
+    """Return a member's own activity; raise ActivityNotFound for another's too."""
+    with driver_connection() as connection:
+        stored = queries.read_stored(connection, [(member_id, activity_id)])
+    if activity_id not in stored:
+        raise ActivityNotFound
+    return stored[activity_id]
+
+
+def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -> dict[str, Any]:
+    """Return what ``cart`` would earn by the rules of the award, what else would earn more, and what can be spent.
+
+    Writes nothing. A cart of nobody is evaluated as a new member's; an unknown id or code raises MemberNotFound.
+    """
+    moment = now()
+    reference = catalog.reference()
+    check_against_reference(cart, reference, merchant.max_evidence)
+    found = _find_member(merchant, cart)
+    facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
+    outcome, _, _ = intake.evaluate(merchant, facts, found and found.member, moment)
+    shown = render(outcome, campaigns.find_rule, locale)
+
+    def worth_of(changed: Mapping[str, Any]) -> Mapping[str, Any]:
+        return intake.evaluate(merchant, changed, found and found.member, moment)[0]
+
+    shown["suggestions"] = suggest(facts, outcome, reference, worth_of, locale)
+    shown["member_id"] = None
+    shown["spendable"] = None
+    if found is not None and found.member is not None:
+        settings = programme.current()
+        wallet = ledger.read_wallet(found.member.member_id)
+        points = 0 if wallet.debt else wallet.available
+        shown["member_id"] = str(found.member.member_id)
+        shown["spendable"] = {"points": points, "worth": settings.worth(points), "currency": settings.currency}
+    return shown
+
+
+def _find_member(merchant: MerchantPrincipal, cart: Mapping[str, Any]) -> Found | None:
+    if cart["member"] is None:
+        return None
+    report = Report(0, cart, dict(cart) | {"id": ""}, b"")
+    with driver_connection() as connection:
+        [found] = intake.read_asked(connection, Source(merchant), [report])
+    intake.has_member(report, found)
+    return found
+
+
+def report_one(origin: Source, body: Any) -> Result:
+    """Store and award one activity."""
+    results: Sequence[Result] = report_many(origin, [body])
+    return results[0]
