@@ -1,0 +1,135 @@
+"""What every test can ask for: real servers of this run's own, a migrated database, the application and a client.
+
+The servers live in a temporary data folder, so that any number of runs, and a served application, go on side by side.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
+from psycopg import sql
+
+from app import create_app
+from app.core import embedded, migrate
+from app.core.database import db
+from config import Settings, load_settings
+
+TEMPLATE = "greenpoints_template"
+KEPT_TABLES = frozenset({"outbox_partition"})  # filled by migrations, never emptied
+
+hypothesis_settings.register_profile("quick", max_examples=50, deadline=None)
+hypothesis_settings.register_profile("long", max_examples=2000, deadline=None)
+hypothesis_settings.load_profile(os.environ.get("TEST_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Iterator[Path]:
+    """The data folder of this run, deleted with its servers at the end."""
+    path = Path(tempfile.mkdtemp(prefix="greenpoints-tests-"))
+    yield path
+    embedded.destroy(path)
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def services(data_root: Path) -> Iterator[embedded.Services]:
+    """PostgreSQL 18 and Redis of this run."""
+    with embedded.embedded_services(data_root, fast_but_unsafe=True) as found:
+        yield found
+
+
+def in_database(services: embedded.Services, name: str) -> embedded.Services:
+    """Return ``services`` with the database ``name`` in the place of the default one."""
+    return replace(
+        services,
+        database_url=services.database_url.replace("/greenpoints?", f"/{name}?"),
+        database_owner_url=services.database_owner_url.replace("/greenpoints?", f"/{name}?"),
+    )
+
+
+@pytest.fixture(scope="session")
+def template_database(services: embedded.Services) -> str:
+    """The name of a database that the real migrations have made; copied, never used."""
+    with psycopg.connect(services.database_owner_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    owner_url = in_database(services, TEMPLATE).database_owner_url
+    migrate.upgrade(owner_url, migrate.login_role(services.database_url, owner_url))
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def make_database(services: embedded.Services, template_database: str) -> Callable[[str], embedded.Services]:
+    """A function that makes a new migrated database of the given name and returns where it is."""
+
+    def make(name: str) -> embedded.Services:
+        with psycopg.connect(services.database_owner_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template_database)
+                )
+            )
+        return in_database(services, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def settings(data_root: Path, make_database: Callable[[str], embedded.Services]) -> Settings:
+    """The settings of the application under test."""
+    services = make_database("greenpoints_test")
+    return load_settings(
+        {
+            "GREENPOINTS_ENV": "test",
+            "DATA_DIR": str(data_root),
+            "DATABASE_URL": services.database_url,
+            "DATABASE_OWNER_URL": services.database_owner_url,
+            "REDIS_URL": services.redis_url,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_app(settings: Settings) -> Iterator[Flask]:
+    """The application, made once a run; ask for ``app``, which cleans up."""
+    app = create_app(settings)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+    app.extensions["redis"].close()
+
+
+@pytest.fixture
+def app(shared_app: Flask, settings: Settings) -> Iterator[Flask]:
+    """The application over an empty database; what the test committed is removed after it."""
+    yield shared_app
+    empty_database(settings.database_owner_url)
+    shared_app.extensions["redis"].flushdb()
+    shared_app.extensions.pop("config_cache", None)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of the application."""
+    return app.test_client()
+
+
+def empty_database(owner_url: str) -> None:
+    """Empty every table that has rows and that migrations do not fill."""
+    tables = [table.name for table in db.metadata.sorted_tables if table.name not in KEPT_TABLES]
+    with psycopg.connect(owner_url) as connection:
+        checks = [
+            sql.SQL("SELECT {} WHERE EXISTS (SELECT 1 FROM {})").format(sql.Literal(name), sql.Identifier(name))
+            for name in tables
+        ]
+        used = [row[0] for row in connection.execute(sql.SQL(" UNION ALL ").join(checks))] if checks else []
+        if used:
+            names = sql.SQL(", ").join(sql.Identifier(name) for name in used)
+            connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
