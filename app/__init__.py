@@ -10,11 +10,15 @@ import os
 import redis
 from flask import Flask
 
-from app.core import commands, documentation, embedded, errors, telemetry
+from app.activities import routes as activities_routes
+from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
 from app.core.database import db, engine_options, sqlalchemy_url
+from app.core.projector import register_projection
 from app.core.secrets import development_secret
+from app.engagement.projection import MEMBER_DAYS
+from app.ledger import routes as ledger_routes
 from config import Settings, load_settings
 
 
@@ -46,8 +50,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.register_error_handlers(app)
     telemetry.register_telemetry(app)
     api = make_api(app)
-    for blueprint in (core_routes.blueprint,):
+    for blueprint in (core_routes.blueprint, ledger_routes.blueprint, activities_routes.blueprint):
         api.register_blueprint(blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
+    register_projection(app, MEMBER_DAYS)
+    from app.merchants.service import authenticate
+    auth.register_authenticator(app, "gp_", authenticate)
     return app

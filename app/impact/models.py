@@ -69,7 +69,7 @@ class ImpactEntry(db.Model):  # type: ignore[name-defined,misc]
     member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
     impact_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
     activity_id: Mapped[UUID] = mapped_column(PgUUID)
-    factor_id: Mapped[UUID | None] = mapped_column(PgUUID, ForeignKey("impact_factor.id"))
+    factor_id: Mapped[UUID | None] = mapped_column(PgUUID)
     value: Mapped[int] = mapped_column(BigInteger)
     low: Mapped[int] = mapped_column(BigInteger)
     high: Mapped[int] = mapped_column(BigInteger)

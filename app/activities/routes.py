@@ -1,0 +1,142 @@
+"""Routes of activities: merchants report and preview, shoppers read their own."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from flask import Response, request
+
+from app.activities import examples, schemas, service
+from app.activities.errors import (
+    ActivityClosed,
+    ActivityIdReused,
+    ActivityNotFound,
+    MemberNotFound,
+    PackagingConflict,
+    RevisionStale,
+)
+from app.core import paging
+from app.core.api import BATCH_BYTES_MAX, Blueprint, private_json, read_json
+from app.core.auth import current_principal, member_only, merchant_only
+from app.core.errors import InvalidCursor, ProblemError
+from app.core.schemas import Schema, fields
+from app.merchants.service import MerchantPrincipal
+
+blueprint = Blueprint("activities", __name__, description="What was done, and what it earned")
+_LOCALES = ["en", "zh-CN"]
+
+
+class ActivityPageSchema(Schema):
+    """One page of a shopper's activities."""
+
+    data = fields.List(fields.Nested(schemas.ActivityAnswerSchema))
+    next_cursor = fields.String(allow_none=True)
+
+
+def _merchant() -> MerchantPrincipal:
+    return cast(MerchantPrincipal, current_principal())
+
+
+def _locale() -> str:
+    if "Accept-Language" not in request.headers:
+        return "en"
+    return request.accept_languages.best_match(_LOCALES) or "en"
+
+
+def _status(accepted: service.Accepted) -> int:
+    if accepted.claim_code is not None:
+        return 202
+    return 200 if accepted.is_replay else 201
+
+
+@blueprint.route("/v1/activities", methods=["POST"])
+@merchant_only("activities")
+@blueprint.problems(
+    MemberNotFound, ActivityIdReused, RevisionStale, ActivityClosed, PackagingConflict
+)
+@blueprint.doc(
+    requestBody={
+        "required": True,
+        "content": {"application/json": {"schema": schemas.ActivitySchema, "example": examples.ACTIVITY}},
+    }
+)
+@blueprint.response(201, schemas.ActivityAnswerSchema, example=examples.ANSWER)
+@blueprint.alt_response(
+    200, schema=schemas.ActivityAnswerSchema, example=examples.ANSWER,
+    description="The same id and content again: the first answer, with `Idempotent-Replayed: true`.",
+)
+@blueprint.alt_response(
+    202, schema=schemas.ActivityAnswerSchema, example=examples.WAITING,
+    description="Nobody is known by this reference: the points wait under `claim_code`.",
+)  # fmt: skip
+def report_activity() -> Response:
+    """Report one activity; its own `id` makes a repetition harmless."""
+    result = service.report_one(service.Source(_merchant()), read_json())
+    if isinstance(result, ProblemError):
+        raise result
+    headers = {"Idempotent-Replayed": "true"} if result.is_replay else None
+    return private_json(service.answer(result, _locale()), _status(result), headers)
+
+
+@blueprint.route("/v1/activities/batch", methods=["POST"])
+@merchant_only("activities")
+@blueprint.arguments(
+    schemas.BatchSchema, bytes_max=BATCH_BYTES_MAX, example={"activities": [examples.ACTIVITY]}
+)
+@blueprint.response(200, schemas.BatchAnswerSchema, example=examples.BATCH_ANSWER)
+def report_activities(batch: dict[str, Any]) -> Response:
+    """Report up to 500 activities; each stands alone, and its result stands at its place."""
+    locale = _locale()
+    results = []
+    for index, result in enumerate(service.report_many(service.Source(_merchant()), batch["activities"])):
+        if isinstance(result, ProblemError):
+            entry = {"index": index, "status": result.status, "replayed": False, "activity": None,
+                     "problem": result.to_problem()}  # fmt: skip
+        else:
+            entry = {"index": index, "status": _status(result), "replayed": result.is_replay,
+                     "activity": service.answer(result, locale), "problem": None}  # fmt: skip
+        results.append(entry)
+    return private_json({"results": results})
+
+
+@blueprint.route("/v1/activities/<string:any_id>")
+@merchant_only("activities")
+@blueprint.problems(ActivityNotFound)
+@blueprint.response(200, schemas.ActivityAnswerSchema, example=examples.ANSWER)
+def get_activity(any_id: str) -> Response:
+    """Return an activity by the merchant's own id or by ours."""
+    return private_json(service.answer(service.get_activity(_merchant(), any_id), _locale()))
+
+
+@blueprint.route("/v1/previews", methods=["POST"])
+@merchant_only("previews")
+@blueprint.problems(MemberNotFound, PackagingConflict)
+@blueprint.arguments(schemas.CartSchema, example=examples.CART)
+@blueprint.response(200, schemas.PreviewAnswerSchema, example=examples.PREVIEW)
+def preview(cart: dict[str, Any]) -> Response:
+    """Say what a cart would earn, what else would earn more and what the member could spend; nothing is written."""
+    return private_json(service.preview(_merchant(), cart, _locale()))
+
+
+@blueprint.route("/v1/me/activities")
+@member_only
+@blueprint.problems(InvalidCursor)
+@blueprint.arguments(paging.PageQuery, location="query")
+@blueprint.response(200, ActivityPageSchema, example={"data": [examples.ANSWER], "next_cursor": None})
+def list_own_activities(query: dict[str, Any]) -> Response:
+    """Return the shopper's activities, the newest report first."""
+    member_id = current_principal().id
+    bound_to = f"activities:{member_id}"
+    before = UUID(paging.decode_cursor(query["cursor"], bound_to)[0]) if query["cursor"] else None
+    found = service.list_own_activities(member_id, before, query["limit"] + 1)
+    page = found[: query["limit"]]
+    more = paging.encode_cursor([str(page[-1].activity_id)], bound_to) if len(found) > len(page) else None
+    return private_json({"data": [service.answer(each, _locale()) for each in page], "next_cursor": more})
+
+
+@blueprint.route("/v1/me/activities/<uuid:activity_id>")
+@member_only
+@blueprint.problems(ActivityNotFound)
+@blueprint.response(200, schemas.ActivityAnswerSchema, example=examples.ANSWER)
+def get_own_activity(activity_id: UUID) -> Response:
+    """Return one of the shopper's activities, with what it earned and what it missed."""
+    return private_json(service.answer(service.get_own_activity(current_principal().id, activity_id), _locale()))
