@@ -8,7 +8,8 @@ import hashlib
 import os
 
 import redis
-from flask import Flask
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
 from app.core import auth, commands, documentation, embedded, errors, telemetry
@@ -20,6 +21,20 @@ from app.core.secrets import development_secret
 from app.engagement.projection import MEMBER_DAYS
 from app.ledger import routes as ledger_routes
 from config import Settings, load_settings
+
+
+class NoSessions(SessionInterface):
+    """Cookies carry nothing here: callers send a token or a key with every request."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """Return a session that refuses to be written."""
+        return _NO_SESSION
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Keep nothing."""
+
+
+_NO_SESSION = NullSession()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -43,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings),
     }
     app.url_map.strict_slashes = False
+    app.session_interface = NoSessions()
     db.init_app(app)
     app.extensions["redis"] = redis.Redis.from_url(
         settings.redis_url or embedded.services_of(settings).redis_url, socket_timeout=1, socket_connect_timeout=1

@@ -1,18 +1,16 @@
 """The outcome of an activity: stored as codes, rendered on reading in the reader's language. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.campaigns.service import Desired, Evaluation, Missed, Rule, explain, label
+from app.campaigns.service import Desired, Evaluation, Missed, Rule, Words
 from app.core.clock import format_time
 from app.impact.service import Impact
 from app.ledger.service import Award, available_time, expiry_time
-
-FindRule = Callable[[UUID, str], Rule | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +93,20 @@ def outcome_of(evaluation: Evaluation, awards: Sequence[Award], impact: Impact, 
     }
 
 
-def render(outcome: Mapping[str, Any], find_rule: FindRule, locale: str) -> dict[str, Any]:
-    """Return ``outcome`` as the contract shows it, with sentences in the language of ``locale``."""
+_HIDDEN = frozenset({"version_id", "code"})
 
-    def words(stored: Mapping[str, Any]) -> tuple[str, str | None]:
-        rule = find_rule(UUID(stored["version_id"]), stored["rule"])
-        return explain(stored["code"], label(rule.labels, locale) if rule else stored["rule"], locale)
 
-    hidden = {"version_id", "code"}
-    awards = [
-        {key: value for key, value in stored.items() if key not in hidden}
-        | {"reasons": [{"code": stored["code"], "detail": words(stored)[0]}]}
-        for stored in outcome["awards"]
-    ]
+def render(outcome: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    """Return ``outcome`` as the contract shows it, with the sentences of ``words``."""
+    awards = []
+    for stored in outcome["awards"]:
+        detail, _ = words(stored["version_id"], stored["rule"], stored["code"])
+        award = {key: value for key, value in stored.items() if key not in _HIDDEN}
+        award["reasons"] = [{"code": stored["code"], "detail": detail}]
+        awards.append(award)
     missed = []
     for stored in outcome["missed"]:
-        detail, step = words(stored)
+        detail, step = words(stored["version_id"], stored["rule"], stored["code"])
         missed.append(
             {"campaign": stored["campaign"], "rule": stored["rule"], "code": stored["code"], "detail": detail,
              "next_step": step}

@@ -1,5 +1,6 @@
 """The SELECTs of activities: above all the one read of the award path."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.activities.models import Activity, ActivityRegistry, Claim
 from app.activities.outcome import Accepted
-from app.core.guarded_write import Parameters, source
+from app.core.guarded_write import SCALAR_ROWS_MAX, source_text, source_values
 from app.ledger.service import AccountState
 
 _Session = Session | scoped_session[Session]
@@ -78,19 +79,33 @@ class Found:
     account: AccountState | None
 
 
+@functools.cache
+def _read_text(row_count: int) -> bytes:
+    asked = source_text(_ASKED, row_count, 3)
+    return _READ.format(asked=asked, merchant="$1::uuid", live="$2::boolean").encode()
+
+
+@functools.cache
+def _stored_text(row_count: int) -> bytes:
+    asked = source_text((("member_id", "uuid"), ("activity_id", "uuid")), row_count, 1)
+    return f"""
+        SELECT activity.activity_id, known.external_id, activity.revision, activity.member_id, activity.occurred_at,
+               activity.outcome
+        FROM ({asked}) AS asked
+        JOIN activity ON activity.member_id = asked.member_id AND activity.activity_id = asked.activity_id
+        JOIN activity_registry AS known
+          ON known.activity_id = activity.activity_id AND known.revision = activity.revision
+        """.encode()  # noqa: S608 - the text is made of constants and placeholders
+
+
 def read_for_award(
     connection: psycopg.Connection[Any], merchant_id: UUID, live: bool, asked: Sequence[tuple[Any, ...]]
 ) -> list[Found]:
     """Return what is known of each of ``asked``: rows of place (0, 1, …), external id and member by id, code, ref."""
-    parameters = Parameters()
-    statement = _READ.format(
-        asked=source(_ASKED, asked, parameters),
-        merchant=parameters.add(merchant_id, "uuid"),
-        live=parameters.add(live, "boolean"),
-    )
+    statement = _read_text(min(len(asked), SCALAR_ROWS_MAX + 1))
     found: list[Found | None] = [None] * len(asked)
     with psycopg.RawCursor(connection, row_factory=namedtuple_row) as cursor:
-        for row in cursor.execute(statement.encode(), parameters.values):
+        for row in cursor.execute(statement, [merchant_id, live, *source_values(asked)]):
             member = account = None
             if row.member_id is not None:
                 member = MemberFacts(row.member_id, row.tier, row.region, row.tags, row.enrolled_at, row.locale)
@@ -109,18 +124,9 @@ def read_stored(
     connection: psycopg.Connection[Any], pairs: Sequence[tuple[UUID | None, UUID | None]]
 ) -> dict[UUID, Accepted]:
     """Return the stored answers, as replays, of the activities in ``pairs`` (member, activity) that have a member."""
-    parameters = Parameters()
-    asked = source((("member_id", "uuid"), ("activity_id", "uuid")), pairs, parameters)
-    statement = f"""
-        SELECT activity.activity_id, known.external_id, activity.revision, activity.member_id, activity.occurred_at,
-               activity.outcome
-        FROM ({asked}) AS asked
-        JOIN activity ON activity.member_id = asked.member_id AND activity.activity_id = asked.activity_id
-        JOIN activity_registry AS known
-          ON known.activity_id = activity.activity_id AND known.revision = activity.revision
-        """  # noqa: S608 - the text is made of constants and placeholders
+    statement = _stored_text(min(len(pairs), SCALAR_ROWS_MAX + 1))
     with psycopg.RawCursor(connection) as cursor:
-        rows = cursor.execute(statement.encode(), parameters.values).fetchall()
+        rows = cursor.execute(statement, source_values(pairs)).fetchall()
     return {row[0]: Accepted(*row, is_replay=True) for row in rows}
 
 

@@ -14,6 +14,7 @@ from app.activities.errors import (
     PackagingConflict,
     RevisionStale,
 )
+from app.campaigns.service import Words, explainer
 from app.core import paging
 from app.core.api import BATCH_BYTES_MAX, Blueprint, private_json, read_json
 from app.core.auth import current_principal, member_only, merchant_only
@@ -34,6 +35,10 @@ class ActivityPageSchema(Schema):
 
 def _merchant() -> MerchantPrincipal:
     return cast(MerchantPrincipal, current_principal())
+
+
+def _words() -> Words:
+    return explainer(_locale())
 
 
 def _locale() -> str:
@@ -74,7 +79,7 @@ def report_activity() -> Response:
     if isinstance(result, ProblemError):
         raise result
     headers = {"Idempotent-Replayed": "true"} if result.is_replay else None
-    return private_json(service.answer(result, _locale()), _status(result), headers)
+    return private_json(service.answer(result, _words()), _status(result), headers)
 
 
 @blueprint.route("/v1/activities/batch", methods=["POST"])
@@ -85,7 +90,7 @@ def report_activity() -> Response:
 @blueprint.response(200, schemas.BatchAnswerSchema, example=examples.BATCH_ANSWER)
 def report_activities(batch: dict[str, Any]) -> Response:
     """Report up to 500 activities; each stands alone, and its result stands at its place."""
-    locale = _locale()
+    words = _words()
     results = []
     for index, result in enumerate(service.report_many(service.Source(_merchant()), batch["activities"])):
         if isinstance(result, ProblemError):
@@ -93,7 +98,7 @@ def report_activities(batch: dict[str, Any]) -> Response:
                      "problem": result.to_problem()}  # fmt: skip
         else:
             entry = {"index": index, "status": _status(result), "replayed": result.is_replay,
-                     "activity": service.answer(result, locale), "problem": None}  # fmt: skip
+                     "activity": service.answer(result, words), "problem": None}  # fmt: skip
         results.append(entry)
     return private_json({"results": results})
 
@@ -104,7 +109,7 @@ def report_activities(batch: dict[str, Any]) -> Response:
 @blueprint.response(200, schemas.ActivityAnswerSchema, example=examples.ANSWER)
 def get_activity(any_id: str) -> Response:
     """Return an activity by the merchant's own id or by ours."""
-    return private_json(service.answer(service.get_activity(_merchant(), any_id), _locale()))
+    return private_json(service.answer(service.get_activity(_merchant(), any_id), _words()))
 
 
 @blueprint.route("/v1/previews", methods=["POST"])
@@ -130,7 +135,8 @@ def list_own_activities(query: dict[str, Any]) -> Response:
     found = service.list_own_activities(member_id, before, query["limit"] + 1)
     page = found[: query["limit"]]
     more = paging.encode_cursor([str(page[-1].activity_id)], bound_to) if len(found) > len(page) else None
-    return private_json({"data": [service.answer(each, _locale()) for each in page], "next_cursor": more})
+    words = _words()
+    return private_json({"data": [service.answer(each, words) for each in page], "next_cursor": more})
 
 
 @blueprint.route("/v1/me/activities/<uuid:activity_id>")
@@ -139,4 +145,4 @@ def list_own_activities(query: dict[str, Any]) -> Response:
 @blueprint.response(200, schemas.ActivityAnswerSchema, example=examples.ANSWER)
 def get_own_activity(activity_id: UUID) -> Response:
     """Return one of the shopper's activities, with what it earned and what it missed."""
-    return private_json(service.answer(service.get_own_activity(current_principal().id, activity_id), _locale()))
+    return private_json(service.answer(service.get_own_activity(current_principal().id, activity_id), _words()))

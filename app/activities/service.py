@@ -23,8 +23,8 @@ __all__ = ["Accepted", "Result", "Source", "answer", "get_activity", "get_own_ac
            "preview", "report_many", "report_one"]  # fmt: skip
 
 
-def answer(accepted: Accepted, locale: str) -> dict[str, Any]:
-    """Return the contract's answer to a stored activity, in the language of ``locale``."""
+def answer(accepted: Accepted, words: campaigns.Words) -> dict[str, Any]:
+    """Return the contract's answer to a stored activity, with the sentences of ``words``."""
     shown: dict[str, Any] = {
         "id": str(accepted.activity_id),
         "external_id": accepted.external_id,
@@ -35,7 +35,7 @@ def answer(accepted: Accepted, locale: str) -> dict[str, Any]:
     }
     if accepted.claim_code is not None:
         shown["claim_code"] = accepted.claim_code
-    return shown | render(accepted.outcome, campaigns.find_rule, locale)
+    return shown | render(accepted.outcome, words)
 
 
 def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
@@ -78,7 +78,7 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     found = _find_member(merchant, cart)
     facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
     outcome, _, _ = intake.evaluate(merchant, facts, found and found.member, moment)
-    shown = render(outcome, campaigns.find_rule, locale)
+    shown = render(outcome, campaigns.explainer(locale))
 
     def worth_of(changed: Mapping[str, Any]) -> Mapping[str, Any]:
         return intake.evaluate(merchant, changed, found and found.member, moment)[0]

@@ -1,8 +1,8 @@
 """Use cases of campaigns: store a version, evaluate an activity by the rules in force when it occurred."""
 
 import bisect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from app.core.strict_json import pointer
 from app.core.unit_of_work import unit_of_work
 from app.ledger.service import ExpiryTerms, PendingTerms
 
-__all__ = ["KINDS", "Desired", "Evaluation", "Missed", "Rule", "evaluate", "explain", "find_rule", "label", "save_campaign"]
+__all__ = ["KINDS", "Desired", "Evaluation", "Missed", "Rule", "Words", "evaluate", "explainer", "save_campaign"]
 _schema = CampaignSchema()
 _RUNNING = ("active", "paused")
 
@@ -38,6 +38,7 @@ class _Books:
     starts: Sequence[datetime]
     books: Sequence[RuleBook]
     rules: Mapping[tuple[UUID, str], Rule]
+    words: dict[tuple[str, str, str, str], tuple[str, str | None]] = field(default_factory=dict)
 
     def at(self, moment: datetime) -> RuleBook:
         position = bisect.bisect_right(self.starts, moment) - 1
@@ -136,9 +137,22 @@ def evaluate(
     return evaluate_book(_snapshot.get().at(activity["occurred_at"]), activity, member, merchant, moment)
 
 
-def find_rule(version_id: UUID, key: str) -> Rule | None:
-    """Return a running campaign's rule by its version and key, or None."""
-    return _snapshot.get().rules.get((version_id, key))
+Words = Callable[[str, str, str], tuple[str, str | None]]
+
+
+def explainer(locale: str) -> Words:
+    """Return a function from version id, rule and reason code to the sentence and next step in ``locale``."""
+    books = _snapshot.get()
+
+    def words(version_id: str, key: str, code: str) -> tuple[str, str | None]:
+        known = books.words.get((version_id, key, code, locale))
+        if known is None:
+            rule = books.rules.get((UUID(version_id), key))
+            known = explain(code, label(rule.labels, locale) if rule else key, locale)
+            books.words[(version_id, key, code, locale)] = known
+        return known
+
+    return words
 
 
 def save_campaign(document: dict[str, Any], active_from: datetime | None = None) -> UUID:

@@ -41,8 +41,9 @@ class _State:
 
 
 def _state() -> _State:
-    state: _State = current_app.extensions.setdefault("config_cache", _State())
-    return state
+    extensions = current_app.extensions
+    state: _State | None = extensions.get("config_cache")
+    return state if state is not None else extensions.setdefault("config_cache", _State())
 
 
 def _current_versions(state: _State) -> dict[str, int]:

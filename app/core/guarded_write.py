@@ -2,18 +2,20 @@
 
 The ledger gives the guard: common table expressions that end in one named ``granted``, the members whose account
 was found as it had been read. Every room adds its rows; those of a member who was not granted are left out. A few
-rows go as scalars, many as ``unnest`` arrays in binary: on one row the arrays cost twice the statement itself.
+rows go as scalars, many as ``unnest`` arrays in binary: on one row the arrays cost twice the statement itself. The
+text depends on the tables and on how many rows each gets, never on the values, and is kept for the next time.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
 SCALAR_ROWS_MAX = 4
+Columns = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,58 +23,65 @@ class RowShape:
     """A table and the columns written, each with its SQL type; the first is ``member_id``."""
 
     table: str
-    columns: tuple[tuple[str, str], ...]
+    columns: Columns
 
     def __post_init__(self) -> None:
         assert self.columns[0] == ("member_id", "uuid")
 
 
-@dataclass(slots=True)
-class Parameters:
-    """The statement's parameters; an id or a moment that stands in many places is sent once."""
-
-    values: list[Any] = field(default_factory=list)
-    places: dict[int, int] = field(default_factory=dict)
-
-    def add(self, value: Any, sql_type: str) -> str:
-        """Return the placeholder of ``value``, cast to ``sql_type``."""
-        if value is None:
-            return f"NULL::{sql_type}"
-        is_shared = isinstance(value, UUID | datetime)
-        place = self.places.get(id(value)) if is_shared else None
-        if place is None:
-            self.values.append(value)
-            place = len(self.values)
-            if is_shared:
-                self.places[id(value)] = place
-        return f"${place}::{sql_type}"
-
-
-def source(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]], parameters: Parameters) -> str:
-    """Return a SELECT that yields ``rows`` under the names of ``columns``."""
-    if len(rows) <= SCALAR_ROWS_MAX:
+@functools.cache
+def source_text(columns: Columns, row_count: int, first: int) -> str:
+    """Return a SELECT of ``row_count`` rows under the names of ``columns``; parameters count from ``first``."""
+    if row_count <= SCALAR_ROWS_MAX:
+        width = len(columns)
         return " UNION ALL ".join(
             "SELECT "
             + ", ".join(
-                f"{parameters.add(value, sql_type)} AS {name}"
-                for value, (name, sql_type) in zip(row, columns, strict=True)
+                f"${first + row * width + place}::{sql_type} AS {name}"
+                for place, (name, sql_type) in enumerate(columns)
             )
-            for row in rows
+            for row in range(row_count)
         )
     arrays = ", ".join(
-        parameters.add(list(values), ("text" if sql_type == "jsonb" else sql_type) + "[]")
-        for values, (_, sql_type) in zip(zip(*rows, strict=True), columns, strict=True)
+        f"${first + place}::{'text' if sql_type == 'jsonb' else sql_type}[]"
+        for place, (_, sql_type) in enumerate(columns)
     )
     names = ", ".join(name for name, _ in columns)
     return f"SELECT * FROM unnest({arrays}) AS given({names})"  # noqa: S608 - names come from RowShape alone
 
 
+def source_values(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return the parameters that ``source_text`` asks for."""
+    if len(rows) <= SCALAR_ROWS_MAX:
+        return [value for row in rows for value in row]
+    return [list(values) for values in zip(*rows, strict=True)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _statement(guard: str, first: int, parts: tuple[tuple[RowShape, int], ...]) -> bytes:
+    texts = [guard]
+    for shape, given_count in parts:
+        # up to four rows share one text by number; beyond, the arrays hold any number
+        row_count = min(given_count, SCALAR_ROWS_MAX + 1)
+        names = ", ".join(name for name, _ in shape.columns)
+        values = ", ".join(
+            f"given.{name}::jsonb" if sql_type == "jsonb" else f"given.{name}" for name, sql_type in shape.columns
+        )
+        texts.append(
+            f"into_{shape.table} AS (INSERT INTO {shape.table} ({names}) SELECT {values}"  # noqa: S608
+            f" FROM ({source_text(shape.columns, row_count, first)}) AS given"
+            " JOIN granted ON granted.member_id = given.member_id)"
+        )
+        first += len(shape.columns) * (row_count if row_count <= SCALAR_ROWS_MAX else 1)
+    return (",\n".join(texts) + "\nSELECT member_id FROM granted").encode()
+
+
 @dataclass(slots=True)
 class GuardedWrite:
-    """The statement as it is put together: the guard first, then the rows by table."""
+    """The statement as it is put together: the guard with its parameters first, then the rows by table."""
 
     guard: str
-    parameters: Parameters
+    parameters: list[Any]
     rows: dict[RowShape, list[tuple[Any, ...]]] = field(default_factory=dict)
 
     def add(self, shape: RowShape, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -85,17 +94,12 @@ class GuardedWrite:
 
         Any constraint error undoes it all.
         """
-        parts = [self.guard]
-        for shape, rows in self.rows.items():
-            names = ", ".join(name for name, _ in shape.columns)
-            values = ", ".join(
-                f"given.{name}::jsonb" if sql_type == "jsonb" else f"given.{name}" for name, sql_type in shape.columns
-            )
-            parts.append(
-                f"into_{shape.table} AS (INSERT INTO {shape.table} ({names}) SELECT {values}"  # noqa: S608
-                f" FROM ({source(shape.columns, rows, self.parameters)}) AS given"
-                " JOIN granted ON granted.member_id = given.member_id)"
-            )
-        statement = ",\n".join(parts) + "\nSELECT member_id FROM granted"
+        parts = tuple(
+            (shape, min(len(rows), SCALAR_ROWS_MAX + 1)) for shape, rows in self.rows.items()
+        )
+        statement = _statement(self.guard, len(self.parameters) + 1, parts)
+        parameters = list(self.parameters)
+        for rows in self.rows.values():
+            parameters += source_values(rows)
         with psycopg.RawCursor(connection) as cursor:
-            return {row[0] for row in cursor.execute(statement.encode(), self.parameters.values)}
+            return {row[0] for row in cursor.execute(statement, parameters)}

@@ -5,13 +5,14 @@ nothing and has nothing due. So balances, sequence numbers and limits that were 
 write, with one read and one statement.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.core.guarded_write import GuardedWrite, Parameters, RowShape, source
+from app.core.guarded_write import SCALAR_ROWS_MAX, GuardedWrite, RowShape, source_text, source_values
 from app.core.outbox import partition_of
 
 MEMBERS = (
@@ -38,7 +39,6 @@ OUTBOX = RowShape("outbox", (
     ("recorded_at", "timestamptz"),
 ))  # fmt: skip
 
-_SETTLED = "a.debt = 0 AND (a.next_due_at IS NULL OR a.next_due_at > {now})"
 _UPDATE = (
     "UPDATE account AS a SET issued = a.issued + m.points, pending = a.pending + m.pending,"
     " available = a.available + m.available, version = a.version + m.facts, last_seq = a.last_seq + m.entries,"
@@ -161,30 +161,33 @@ def guarded_write(plans: Sequence[MemberPlan], now: datetime) -> GuardedWrite:
 
     A single account is updated directly; several are locked first, because an UPDATE promises no order.
     """
-    parameters = Parameters()
     ordered = sorted(plans, key=lambda plan: plan.account.member_id)
-    given = source(
-        MEMBERS,
-        [(plan.account.member_id, plan.seen, plan.pending + plan.available, plan.pending, plan.available, plan.facts,
-          plan.entries, plan.due_at) for plan in ordered],
-        parameters,
-    )  # fmt: skip
-    settled = _SETTLED.format(now=parameters.add(now, "timestamptz"))
-    if len(ordered) == 1:
-        guard = (
-            f"WITH granted AS ({_UPDATE} ({given}) AS m WHERE a.member_id = m.member_id AND a.version = m.seen"  # noqa: S608
-            f" AND {settled} RETURNING a.member_id)"
-        )
-    else:
-        guard = (
-            f"WITH m AS MATERIALIZED ({given}), locked AS MATERIALIZED (SELECT a.member_id FROM m"  # noqa: S608
-            f" JOIN account AS a ON a.member_id = m.member_id WHERE a.version = m.seen AND {settled}"
-            f" ORDER BY a.member_id FOR NO KEY UPDATE OF a),"
-            f" granted AS ({_UPDATE} m JOIN locked ON locked.member_id = m.member_id"
-            f" WHERE a.member_id = m.member_id RETURNING a.member_id)"
-        )
-    write = GuardedWrite(guard, parameters)
+    given = [
+        (plan.account.member_id, plan.seen, plan.pending + plan.available, plan.pending, plan.available, plan.facts,
+         plan.entries, plan.due_at)
+        for plan in ordered
+    ]  # fmt: skip
+    write = GuardedWrite(_guard(min(len(given), SCALAR_ROWS_MAX + 1)), [now, *source_values(given)])
     for plan in ordered:
         for shape, rows in plan.rows.items():
             write.add(shape, rows)
     return write
+
+
+@functools.cache
+def _guard(member_count: int) -> str:
+    """Return the guard for that many members; its first parameter is the moment, the members follow."""
+    given = source_text(MEMBERS, member_count, 2)
+    settled = "a.debt = 0 AND (a.next_due_at IS NULL OR a.next_due_at > $1::timestamptz)"
+    if member_count == 1:
+        return (
+            f"WITH granted AS ({_UPDATE} ({given}) AS m WHERE a.member_id = m.member_id AND a.version = m.seen"  # noqa: S608
+            f" AND {settled} RETURNING a.member_id)"
+        )
+    return (
+        f"WITH m AS MATERIALIZED ({given}), locked AS MATERIALIZED (SELECT a.member_id FROM m"  # noqa: S608
+        f" JOIN account AS a ON a.member_id = m.member_id WHERE a.version = m.seen AND {settled}"
+        f" ORDER BY a.member_id FOR NO KEY UPDATE OF a),"
+        f" granted AS ({_UPDATE} m JOIN locked ON locked.member_id = m.member_id"
+        f" WHERE a.member_id = m.member_id RETURNING a.member_id)"
+    )
