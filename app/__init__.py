@@ -15,7 +15,7 @@ from app.activities import routes as activities_routes
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
-from app.core.database import db, engine_options, sqlalchemy_url
+from app.core.database import database_config, db
 from app.core.projector import register_projection
 from app.core.secrets import development_secret
 from app.engagement.projection import MEMBER_DAYS
@@ -54,14 +54,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         "SECRET_KEY": secret,
         "CURSOR_KEY": hashlib.sha256(b"cursor\x00" + secret.encode()).digest(),
         "MAX_CONTENT_LENGTH": BATCH_BYTES_MAX,
-        "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(settings.database_url or embedded.services_of(settings).database_url),
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings),
-    }
+    } | database_config(settings, embedded.services_of(settings).database_url)
     app.url_map.strict_slashes = False
     app.session_interface = NoSessions()
     db.init_app(app)
     app.extensions["redis"] = redis.Redis.from_url(
-        settings.redis_url or embedded.services_of(settings).redis_url, socket_timeout=1, socket_connect_timeout=1
+        embedded.services_of(settings).redis_url, socket_timeout=1, socket_connect_timeout=1
     )
     errors.register_error_handlers(app)
     telemetry.register_telemetry(app)

@@ -101,20 +101,20 @@ def _report_round(origin: Source, reports: Sequence[Report]) -> list[Result]:
     again: list[int] = []
     with driver_connection() as connection:
         everything = read_asked(connection, origin, reports)
-    for place, (report, found) in enumerate(zip(reports, everything, strict=True)):
-        try:
-            if _is_known(report, found):
-                known.append(place)
-            elif has_member(report, found):
-                member_id, results[place] = _plan(origin, report, found, plans, moment)
-                placed.setdefault(member_id, []).append(place)
-            else:
-                again.append(place)
-        except ProblemError as problem:
-            results[place] = problem
+        for place, (report, found) in enumerate(zip(reports, everything, strict=True)):
+            try:
+                if _is_known(report, found):
+                    known.append(place)
+                elif has_member(report, found):
+                    member_id, results[place] = _plan(origin, report, found, plans, moment)
+                    placed.setdefault(member_id, []).append(place)
+                else:
+                    again.append(place)
+            except ProblemError as problem:
+                results[place] = problem
+        granted = _write(connection, list(plans.values()), moment)
     for place, first in zip(known, first_answers([everything[place] for place in known]), strict=True):
         results[place] = first
-    granted = _write(list(plans.values()), moment)
     for member_id, places in placed.items():
         if member_id not in granted:
             again += places
@@ -133,14 +133,15 @@ def read_asked(connection: psycopg.Connection[Any], origin: Source, reports: Seq
     return queries.read_for_award(connection, origin.merchant.id, origin.merchant.live, asked)
 
 
-def _write(plans: Sequence[ledger.MemberPlan], moment: datetime) -> set[UUID]:
+def _write(
+    connection: psycopg.Connection[Any], plans: Sequence[ledger.MemberPlan], moment: datetime
+) -> set[UUID]:
     """Write ``plans``; return the members written, none where a constraint refused the whole statement."""
     settled = [plan for plan in plans if plan.is_settled(moment)]
     if not settled:
         return set()
     try:
-        with driver_connection() as connection:
-            return ledger.start_write(settled, moment).execute(connection)
+        return ledger.start_write(settled, moment).execute(connection)
     except (psycopg.errors.IntegrityError, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
         return set()
 

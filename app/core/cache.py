@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, String, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.database import db
+from app.core.database import AUTOCOMMIT, db
 from app.core.unit_of_work import after_commit, unit_of_work
 
 CHECK_SECONDS = 0.5
@@ -52,7 +52,7 @@ def _current_versions(state: _State) -> dict[str, int]:
     with state.lock:
         if time.monotonic() - state.checked_at >= CHECK_SECONDS:
             asked_at = time.monotonic()
-            with db.engine.connect() as connection:
+            with db.engines[AUTOCOMMIT].connect() as connection:
                 rows = connection.execute(select(ConfigVersion.name, ConfigVersion.version))
                 state.versions = {name: version for name, version in rows}
             state.checked_at = asked_at

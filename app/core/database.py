@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase
 from config import Settings
 
 APP_ROLE = "greenpoints_app"
+AUTOCOMMIT = "autocommit"
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -48,13 +49,31 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "pool_size": settings.database_pool_size,
         "max_overflow": 0,
         "pool_timeout": 10,
-        "pool_pre_ping": False,
         "pool_recycle": 1800,
+        "pool_use_lifo": True,
         "connect_args": {
-            "options": f"-c role={APP_ROLE} -c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s "
-            "-c plan_cache_mode=force_generic_plan",
+            "options": f"-c role={APP_ROLE} -c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s"
+            " -c plan_cache_mode=force_generic_plan",
             "prepare_threshold": 1,
             "application_name": "greenpoints",
+        },
+    }
+
+
+def database_config(settings: Settings, database_url: str) -> dict[str, Any]:
+    """Return what Flask-SQLAlchemy needs to know: the engine of units of work, and that of single statements."""
+    url, options = sqlalchemy_url(database_url), engine_options(settings)
+    return {
+        "SQLALCHEMY_DATABASE_URI": url,
+        "SQLALCHEMY_ENGINE_OPTIONS": options,
+        # two more than threads: one of them may read the configuration's versions while it holds its own
+        "SQLALCHEMY_BINDS": {
+            AUTOCOMMIT: {
+                "url": url,
+                "isolation_level": "AUTOCOMMIT",
+                **options,
+                "pool_size": settings.database_pool_size + 2,
+            }
         },
     }
 
@@ -70,8 +89,9 @@ def _send_binary(connection: Any, _: Any) -> None:
 def driver_connection() -> Iterator[psycopg.Connection[Any]]:
     """Yield a psycopg connection for the hot path.
 
-    Inside a unit of work it is that unit's own connection and transaction. Outside, it is a pooled connection in
-    autocommit: each statement is its own transaction, with no BEGIN and COMMIT to wait for.
+    Inside a unit of work it is that unit's own connection and transaction. Outside, it comes from a pool of its own
+    in autocommit: each statement is its own transaction, with no BEGIN and COMMIT to wait for, and no ROLLBACK, at
+    which psycopg forgets what it has prepared.
     """
     from app.core.unit_of_work import in_unit_of_work
 
@@ -80,15 +100,10 @@ def driver_connection() -> Iterator[psycopg.Connection[Any]]:
         assert isinstance(joined, psycopg.Connection)
         yield joined
         return
-    pooled = db.engine.raw_connection()
+    pooled = db.engines[AUTOCOMMIT].raw_connection()
     try:
         connection = pooled.driver_connection
         assert isinstance(connection, psycopg.Connection)
-        connection.autocommit = True
-        try:
-            yield connection
-        finally:
-            if not connection.closed:
-                connection.autocommit = False
+        yield connection
     finally:
         pooled.close()

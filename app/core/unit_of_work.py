@@ -25,7 +25,7 @@ _R = TypeVar("_R")
 
 def in_unit_of_work() -> bool:
     """Return whether a unit of work is open in this context."""
-    return _ACTIVE in db.session.info
+    return db.session.registry.has() and _ACTIVE in db.session.info
 
 
 @contextmanager
