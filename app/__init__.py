@@ -20,6 +20,9 @@ from app.core.projector import register_projection
 from app.core.secrets import development_secret
 from app.engagement.projection import MEMBER_DAYS
 from app.ledger import routes as ledger_routes
+from app.ledger import service as ledger
+from app.members import service as members
+from app.merchants import service as merchants
 from config import Settings, load_settings
 
 
@@ -69,6 +72,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     documentation.register_documentation(app, api)
     commands.register_commands(app)
     register_projection(app, MEMBER_DAYS)
-    from app.merchants.service import authenticate
-    auth.register_authenticator(app, "gp_", authenticate)
+    members.on_enrolled(ledger.open_accounts)
+    auth.register_authenticator(app, "gp_", merchants.authenticate)
     return app

@@ -15,11 +15,15 @@ log = structlog.get_logger()
 
 
 class ProblemError(Exception):
-    """Base of every expected error; subclasses set ``status``, ``code`` and ``title``."""
+    """Base of every expected error; subclasses set ``status``, ``code`` and ``title``.
+
+    One that ``keeps_work`` lets the unit of work commit before it goes on: a wrong guess must stay counted.
+    """
 
     status = 500
     code = "internal_error"
     title = "Internal error"
+    keeps_work = False
 
     def __init__(
         self,

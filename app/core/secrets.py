@@ -1,5 +1,7 @@
-"""Secrets that a development machine makes for itself, once, in its data folder."""
+"""Secrets that a development machine makes for itself, once, in its data folder; and keys drawn from the secret."""
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -31,3 +33,8 @@ def development_secret(data_dir: Path) -> str:
     if path.exists():
         return path.read_text()
     return write_private(path, secrets.token_urlsafe(48).encode()).decode()
+
+
+def derived_key(secret: str, purpose: str) -> bytes:
+    """Return the 32-byte key of ``purpose``, drawn from ``secret``: no two purposes share one."""
+    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()

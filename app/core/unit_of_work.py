@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.database import db
-from app.core.errors import ServiceUnavailable
+from app.core.errors import ProblemError, ServiceUnavailable
 
 ATTEMPTS_MAX = 4
 _ACTIVE = "unit_of_work"
@@ -30,16 +30,25 @@ def in_unit_of_work() -> bool:
 
 @contextmanager
 def unit_of_work() -> Iterator[scoped_session[Session]]:
-    """Open a transaction, or join the open one; commit when the outermost leaves, roll back on any exception."""
+    """Open a transaction, or join the open one; commit when the outermost leaves, roll back on any exception.
+
+    A problem that ``keeps_work`` is the one exception that commits; it is raised once that is done.
+    """
     session = db.session
     if in_unit_of_work():
         yield session
         return
     session.rollback()  # a read before this one must not have pinned an older snapshot or a lock
     hooks: list[Callable[[], None]] = []
+    refusal: ProblemError | None = None
     session.info[_ACTIVE] = hooks
     try:
-        yield session
+        try:
+            yield session
+        except ProblemError as error:
+            if not error.keeps_work:
+                raise
+            refusal = error
         session.commit()
     except BaseException:
         session.rollback()
@@ -48,6 +57,8 @@ def unit_of_work() -> Iterator[scoped_session[Session]]:
         del session.info[_ACTIVE]
     for hook in hooks:
         hook()
+    if refusal is not None:
+        raise refusal
 
 
 def after_commit(hook: Callable[[], None]) -> None:

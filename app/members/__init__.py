@@ -1,0 +1,1 @@
+"""Shoppers: sign-in, sessions, profile and what others may know of them."""

@@ -1,0 +1,27 @@
+"""What can go wrong with merchants."""
+
+from app.core.errors import Conflict, NotFound
+
+
+class MerchantNotFound(NotFound):
+    """No merchant by that id."""
+
+    code, title = "merchant_not_found", "There is no such merchant"
+
+
+class MerchantKeyTaken(Conflict):
+    """Another merchant has that readable name."""
+
+    code, title = "merchant_key_taken", "Another merchant has this key"
+
+
+class KeyNotFound(NotFound):
+    """The merchant has no such API key in use."""
+
+    code, title = "key_not_found", "There is no such API key"
+
+
+class CustomerNotFound(NotFound):
+    """The merchant has linked nobody under that reference."""
+
+    code, title = "customer_not_found", "No member is linked with this customer reference"

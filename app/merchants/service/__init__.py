@@ -1,0 +1,40 @@
+"""Use cases of the merchants."""
+
+from app.merchants.service.customers import (
+    CustomerFacts,
+    get_customer,
+    ids_by_ref,
+    link_customer,
+    link_customers,
+    linked_members,
+    unlink_customer,
+)
+from app.merchants.service.keys import (
+    SCOPES,
+    MerchantPrincipal,
+    authenticate,
+    issue_key,
+    revoke_key,
+    rotate_key,
+)
+from app.merchants.service.merchants import MerchantFacts, create_merchant, find_merchant_by_key, get_merchant
+
+__all__ = [
+    "SCOPES",
+    "CustomerFacts",
+    "MerchantFacts",
+    "MerchantPrincipal",
+    "authenticate",
+    "create_merchant",
+    "find_merchant_by_key",
+    "get_customer",
+    "get_merchant",
+    "ids_by_ref",
+    "issue_key",
+    "link_customer",
+    "link_customers",
+    "linked_members",
+    "revoke_key",
+    "rotate_key",
+    "unlink_customer",
+]

@@ -1,0 +1,61 @@
+"""Take in a merchant and find it again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core.database import db
+from app.core.ids import new_id
+from app.core.unit_of_work import unit_of_work
+from app.merchants import queries
+from app.merchants.errors import MerchantKeyTaken, MerchantNotFound
+from app.merchants.models import Merchant
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantFacts:
+    """What other rooms may know of a merchant."""
+
+    merchant_id: UUID
+    key: str
+    name: str
+    status: str
+    time_zone: str
+    currency: str
+
+
+def _facts(merchant: Merchant) -> MerchantFacts:
+    return MerchantFacts(
+        merchant.merchant_id, merchant.key, merchant.name, merchant.status, merchant.time_zone, merchant.currency
+    )
+
+
+def create_merchant(*, key: str, name: str, time_zone: str, currency: str, moment: datetime) -> MerchantFacts:
+    """Take in a merchant under the readable name ``key``; raise MerchantKeyTaken where another has it."""
+    with unit_of_work() as session:
+        values = {
+            "merchant_id": new_id(), "key": key, "name": name, "status": "active", "time_zone": time_zone,
+            "currency": currency, "created_at": moment,
+        }  # fmt: skip
+        made = session.scalar(
+            insert(Merchant).values(values).on_conflict_do_nothing(index_elements=["key"]).returning(Merchant)
+        )
+        if made is None:
+            raise MerchantKeyTaken
+        return _facts(made)
+
+
+def get_merchant(merchant_id: UUID) -> MerchantFacts:
+    """Return the merchant; raise MerchantNotFound."""
+    merchant = queries.find_merchant(db.session, merchant_id)
+    if merchant is None:
+        raise MerchantNotFound
+    return _facts(merchant)
+
+
+def find_merchant_by_key(key: str) -> MerchantFacts | None:
+    """Return the merchant of that readable name."""
+    merchant = queries.find_merchant_by_key(db.session, key)
+    return _facts(merchant) if merchant else None

@@ -1,0 +1,1 @@
+"""Staff: their accounts, sign-in and roles."""
