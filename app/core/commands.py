@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from flask.cli import AppGroup, with_appcontext
 from app.core import embedded, migrate, projector, serving
 from config import Settings
 
+DEMO_PORTS = range(8000, 9000)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -25,6 +27,15 @@ _host_option = click.option("--host", default="127.0.0.1", show_default=True, he
 def _settings() -> Settings:
     settings: Settings = current_app.config["SETTINGS"]
     return settings
+
+
+@contextmanager
+def _reserved_port(host: str, ports: Iterable[int]) -> Iterator[int]:
+    try:
+        with serving.reserved_port(host, ports) as port:
+            yield port
+    except serving.ServingError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def with_services(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -52,18 +63,6 @@ def upgrade_database(settings: Settings) -> None:
     migrate.upgrade(services.database_owner_url, login)
 
 
-def _on_free_port(function: Callable[..., _R]) -> Callable[..., _R]:
-    """Refuse a taken port before anything is started."""
-
-    @functools.wraps(function)
-    def wrapper(*, host: str, port: int, **kwargs: Any) -> _R:
-        if not serving.port_is_free(host, port):
-            raise click.ClickException(f"port {port} of {host} is taken")
-        return function(host=host, port=port, **kwargs)
-
-    return wrapper
-
-
 @database_commands.command("upgrade")
 @with_services
 def db_upgrade() -> None:
@@ -81,16 +80,23 @@ def db_migration(message: str) -> None:
     migrate.write_migration(embedded.services_of(_settings()).database_owner_url, message)
 
 
+def _upgrade_and_supervise(host: str, port: int, **options: Any) -> None:
+    @with_services
+    def run() -> None:
+        upgrade_database(_settings())
+        serving.Supervisor(_settings(), host, port, **options).run()
+
+    run()
+
+
 @click.command("serve")
 @_host_option
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @with_appcontext
-@_on_free_port
-@with_services
 def serve(host: str, port: int) -> None:
     """Serve web and worker until SIGTERM or Ctrl-C, with embedded services if none are configured."""
-    upgrade_database(_settings())
-    serving.Supervisor(_settings(), host, port, announce=lambda url: click.echo(f"serving on {url}")).run()
+    with _reserved_port(host, [port]):
+        _upgrade_and_supervise(host, port, announce=lambda url: click.echo(f"serving on {url}"))
 
 
 @click.command("run-demo")
@@ -98,22 +104,17 @@ def serve(host: str, port: int) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="The first free one from 8000 on, unless given.")
 @click.argument("demo_arguments", nargs=-1, type=click.UNPROCESSED)
 @with_appcontext
-@with_services
 def run_demo(host: str, port: int | None, demo_arguments: tuple[str, ...]) -> None:
     """Serve as `serve` does and run the demo against it once; what follows `--` goes to the demo."""
-    settings = _settings()
-    port = port or serving.first_free_port(host)
-    upgrade_database(settings)
-    path = settings.data_dir / "server.log"
-    with path.open("ab") as output:
-        serving.Supervisor(
-            settings,
+    path = _settings().data_dir / "server.log"
+    with _reserved_port(host, [port] if port else DEMO_PORTS) as found, path.open("ab") as output:
+        _upgrade_and_supervise(
             host,
-            port,
+            found,
             announce=lambda url: click.echo(f"serving on {url}, logs in {path}; Ctrl-C stops it"),
-            when_ready=serving.flask_command("demo", "--base-url", serving.base_url(host, port), *demo_arguments),
+            when_ready=serving.flask_command("demo", "--base-url", serving.base_url(host, found), *demo_arguments),
             output=output,
-        ).run()
+        )
     click.echo("stopped")
 
 

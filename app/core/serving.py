@@ -5,6 +5,7 @@ them in order: /readyz says that it is draining, running requests finish, then t
 child notices by its standard input that the supervisor is gone and stops by itself.
 """
 
+import errno
 import http.client
 import os
 import shutil
@@ -14,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -42,24 +44,30 @@ class ServingError(Exception):
     """The server can't start or go on; the text says why in one line."""
 
 
-def port_is_free(host: str, port: int) -> bool:
-    """Return whether nothing listens on ``port`` of ``host``."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+@contextmanager
+def reserved_port(host: str, ports: Iterable[int]) -> Iterator[int]:
+    """Yield the first of ``ports`` that is free on ``host`` and keep it from anyone else but our own web processes.
 
-
-def first_free_port(host: str, start: int = 8000, count: int = 1000) -> int:
-    """Return the first free port of ``host`` from ``start`` on."""
-    for port in range(start, start + count):
-        if port_is_free(host, port):
-            return port
-    raise ServingError(f"no free port from {start} to {start + count - 1}")
+    Raises ServingError where none is free. The reservation is a bound socket that does not listen: bound in spite of
+    connections that linger there, then shared with sockets of the same user that say SO_REUSEPORT, as granian's do.
+    """
+    tried = []
+    for port in ports:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as reservation:
+            reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                reservation.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise ServingError(f"can't listen on port {port} of {host}: {error.strerror}") from error
+                tried.append(port)
+                continue
+            reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            yield port
+            return
+    which = f"port {tried[0]}" if len(tried) == 1 else f"every port from {tried[0]} to {tried[-1]}"
+    raise ServingError(f"{which} of {host} is taken")
 
 
 def base_url(host: str, port: int) -> str:
@@ -176,7 +184,7 @@ def flask_command(*arguments: str) -> list[str]:
 
 
 class Supervisor:
-    """Web and worker of one address; ``run`` returns the exit code.
+    """Web and worker of one address, whose port is reserved.
 
     ``when_ready`` is a command that runs once beside them as soon as requests are answered; if it fails, all stops.
     ``announce`` is told the address at that moment. ``output`` takes what the children write, by default our own.
@@ -204,10 +212,8 @@ class Supervisor:
         self._draining = settings.data_dir / DRAINING_FILE
         self._metrics = settings.data_dir / "run" / f"metrics-{port}"
 
-    def run(self) -> int:
+    def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, then stop everything in order; raises ServingError."""
-        if not port_is_free(self.host, self.port):
-            raise ServingError(f"port {self.port} of {self.host} is taken")
         handlers = {
             number: signal.signal(number, lambda *_: self._stop.set())
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -225,7 +231,6 @@ class Supervisor:
             self._shut_down()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        return 0
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics)}

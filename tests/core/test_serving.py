@@ -84,7 +84,8 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
 @pytest.fixture
 def served() -> Iterator[Served]:
     data_dir = Path(tempfile.mkdtemp(prefix="greenpoints served "))
-    port = serving.first_free_port("127.0.0.1", 18000)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     process = subprocess.Popen(
         [*FLASK, "serve", "--port", str(port)],
         cwd=ROOT, env=environment(data_dir), stdout=subprocess.PIPE, text=True, process_group=0,
@@ -176,3 +177,11 @@ def test_taken_port_is_one_clear_line() -> None:
     assert (done.returncode, done.stderr) == (1, f"Error: port {port} of 127.0.0.1 is taken\n")
     assert not (data_dir / "postgres").exists(), "nothing was started for it"
     shutil.rmtree(data_dir)
+
+
+def test_two_that_ask_for_a_port_at_once_get_two() -> None:
+    ports = range(18000, 18100)
+    with serving.reserved_port("127.0.0.1", ports) as first, serving.reserved_port("127.0.0.1", ports) as second:
+        assert first != second
+        with pytest.raises(serving.ServingError, match=f"port {first} of 127.0.0.1 is taken"):
+            serving.reserved_port("127.0.0.1", [first]).__enter__()
