@@ -78,7 +78,8 @@ test-concurrency: setup ## Run the concurrency tests at length
 
 migration: setup ## Write a migration from the models' changes: make migration MESSAGE="add tiers"
 	@[ -n "$(MESSAGE)" ] || { echo 'Say what it does: make migration MESSAGE="add tiers"' >&2; exit 1; }
-	@exec $(FLASK) db migration "$(MESSAGE)"
+	@$(FLASK) db migration "$(MESSAGE)"
+	@$(PYTHON) -m ruff check -q --fix migrations && $(PYTHON) -m ruff format -q migrations
 
 check-migrations: setup ## Up, down and up again with no drift, on PostgreSQL 16 and 18
 	@exec $(PYTHON) -m pytest tests/core/test_migrate.py

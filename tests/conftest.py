@@ -3,12 +3,14 @@
 The servers live in a temporary data folder, so that any number of runs, and a served application, go on side by side.
 """
 
+import contextvars
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.core import embedded, migrate
@@ -96,10 +99,18 @@ def settings(data_root: Path, make_database: Callable[[str], embedded.Services])
     )
 
 
+class OutsideClient(FlaskClient):
+    """A client whose requests see nothing of the test's own application context, session and transaction included."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return contextvars.Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture(scope="session")
 def shared_app(settings: Settings) -> Iterator[Flask]:
     """The application, made once a run; ask for ``app``, which cleans up."""
     app = create_app(settings)
+    app.test_client_class = OutsideClient
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -108,8 +119,9 @@ def shared_app(settings: Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(shared_app: Flask, settings: Settings) -> Iterator[Flask]:
-    """The application over an empty database; what the test committed is removed after it."""
-    yield shared_app
+    """The application over an empty database, its context pushed; what the test committed is removed after it."""
+    with shared_app.app_context():
+        yield shared_app
     empty_database(settings.database_owner_url)
     shared_app.extensions["redis"].flushdb()
     shared_app.extensions.pop("config_cache", None)
@@ -124,7 +136,7 @@ def client(app: Flask) -> FlaskClient:
 def empty_database(owner_url: str) -> None:
     """Empty every table that has rows and that migrations do not fill."""
     tables = [table.name for table in db.metadata.sorted_tables if table.name not in KEPT_TABLES]
-    with psycopg.connect(owner_url) as connection:
+    with psycopg.connect(owner_url, options="-c lock_timeout=10s") as connection:
         checks = [
             sql.SQL("SELECT {} WHERE EXISTS (SELECT 1 FROM {})").format(sql.Literal(name), sql.Identifier(name))
             for name in tables

@@ -45,13 +45,12 @@ def head_revision() -> str | None:
 
 
 def import_models() -> None:
-    """Import the models of every room, so that the metadata is complete."""
-    package = importlib.import_module("app")
-    for room in pkgutil.iter_modules(package.__path__):
+    """Import the models of every room, so that the metadata is complete; core keeps its beside what uses them."""
+    for room in pkgutil.iter_modules(importlib.import_module("app").__path__):
         if room.ispkg and importlib.util.find_spec(f"app.{room.name}.models"):
             importlib.import_module(f"app.{room.name}.models")
-    for module in ("cache", "idempotency", "outbox"):  # core keeps its tables beside what uses them
-        importlib.import_module(f"app.core.{module}")
+    for module in pkgutil.iter_modules(importlib.import_module("app.core").__path__):
+        importlib.import_module(f"app.core.{module.name}")
 
 
 def upgrade(owner_url: str, app_login_role: str | None = None, *, revision: str = "head") -> None:

@@ -9,6 +9,7 @@ the next start. Web, worker and commands that name the same data folder reach th
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from app.core.embedded import postgres, redis_server
 from app.core.embedded.errors import EmbeddedError
 from app.core.embedded.places import POSTGRES_FOLDERS, Place, binary, locate, prepare, remove
 from app.core.embedded.postgres import PostgresServer
+from app.core.embedded.processes import is_running, read_pid
 from app.core.embedded.redis_server import RedisServer
 from config import Settings
 
@@ -29,6 +31,7 @@ __all__ = [
     "destroy",
     "embedded_services",
     "locate_services",
+    "revive",
     "services_of",
     "start",
     "stop",
@@ -165,7 +168,7 @@ def embedded_services(
 
 def _leave(place: Place, holders: int) -> None:
     """Give up the hold on the open file ``holders``, and stop the servers if nobody else has one."""
-    with _locked(place):
+    with _undisturbed(), _locked(place):
         try:
             fcntl.flock(holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -173,6 +176,29 @@ def _leave(place: Place, holders: int) -> None:
             return
         _stop(place)
         fcntl.flock(holders, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put off Ctrl-C and SIGTERM, which would leave servers behind that nobody holds."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def revive(settings: Settings) -> bool:
+    """Start again what has died of the embedded services that the caller holds; return whether anything had."""
+    with_postgres, with_redis = not settings.database_url, not settings.redis_url
+    place = locate(settings.data_dir)
+    files = [*([place.postgres_pid_file] if with_postgres else []), *([place.redis_pid_file] if with_redis else [])]
+    pids = [read_pid(file) for file in files]
+    if all(pid is not None and is_running(pid) for pid in pids):
+        return False
+    with _locked(place):
+        _ensure(place, fast_but_unsafe=False, with_postgres=with_postgres, with_redis=with_redis)
+    return True
 
 
 @contextmanager

@@ -42,6 +42,16 @@ class Place:
         """Return where the data folder shows PostgreSQL's data, a folder or root's link to it."""
         return self.data_dir / "postgres"
 
+    @property
+    def postgres_pid_file(self) -> Path:
+        """Return the lock file that PostgreSQL keeps beside its socket, its pid on the first line."""
+        return self.sockets / ".s.PGSQL.5432.lock"
+
+    @property
+    def redis_pid_file(self) -> Path:
+        """Return Redis's pid file."""
+        return self.sockets / "redis.pid"
+
 
 @dataclass(frozen=True, slots=True)
 class Home:

@@ -32,7 +32,6 @@ OWNER = "postgres"
 START_SECONDS = 90
 STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
 _LOG = "server.log"
-_SOCKET_LOCK = ".s.PGSQL.5432.lock"
 _LOG_BYTES_MAX = 10_000_000
 _SETTINGS = {
     "listen_addresses": "",
@@ -85,17 +84,19 @@ class PostgresServer:
 
     def _socket_holder(self) -> int | None:
         """Return the pid of this version's server on our socket, also when its data was deleted under it."""
-        pid = read_pid(self.home.place.sockets / _SOCKET_LOCK)
+        pid = read_pid(self.home.place.postgres_pid_file)
         return pid if pid is not None and is_running(pid, self._data) else None
 
     def ensure(self) -> None:
         """Start the server unless it runs, recover what a crash left, and make sure of login and database."""
-        if (pid := self.pid()) is None:
+        pid = self.pid()
+        if pid is None:
             self._clear_stale()
             if not self._data.exists():
                 self._initialise()
-            pid = self._spawn()
-        self._wait_for_answer(pid)
+            self._start()
+        else:
+            self._wait_for_answer(pid)
         self._make_database()
 
     def stop(self) -> None:
@@ -136,7 +137,7 @@ class PostgresServer:
 
     def _clear_stale(self) -> None:
         """Remove what a crash left: a server of a deleted data folder, orphans of a killed one, pid and lock files."""
-        sockets = self.home.place.sockets
+        place = self.home.place
         for version in POSTGRES_FOLDERS:
             if version != self.version and PostgresServer(self.home, version).pid() is not None:
                 raise EmbeddedError(f"{self.home.place.data_dir} is already served by PostgreSQL {version}")
@@ -145,8 +146,16 @@ class PostgresServer:
         for pid in pids_working_in(self._data):
             if not wait_until_gone(pid, 5):
                 end(pid, STOP_STEPS[1:])
-        for path in (self._data / "postmaster.pid", sockets / _SOCKET_LOCK, sockets / ".s.PGSQL.5432"):
+        for path in (self._data / "postmaster.pid", place.postgres_pid_file, place.sockets / ".s.PGSQL.5432"):
             path.unlink(missing_ok=True)
+
+    def _start(self) -> None:
+        pid = self._spawn()
+        try:
+            self._wait_for_answer(pid)
+        except BaseException:  # Ctrl-C too: nobody would find a server that has not yet written its pid
+            end(pid, STOP_STEPS)
+            raise
 
     def _spawn(self) -> int:
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES_MAX:

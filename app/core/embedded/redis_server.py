@@ -36,13 +36,9 @@ class RedisServer:
     def _folder(self) -> Path:
         return (self.home.folder / "redis").resolve()
 
-    @property
-    def _pid_file(self) -> Path:
-        return self.home.place.sockets / "redis.pid"
-
     def pid(self) -> int | None:
         """Return the running server's pid; a stale or copied pid file is not believed."""
-        pid = read_pid(self._pid_file)
+        pid = read_pid(self.home.place.redis_pid_file)
         return pid if pid is not None and is_running(pid, self._folder) else None
 
     def ensure(self) -> None:
@@ -56,6 +52,13 @@ class RedisServer:
         if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
             os.replace(log, log.with_suffix(".log.1"))
         pid = self._spawn()
+        try:
+            self._wait_for_answer(pid, log)
+        except BaseException:  # Ctrl-C too
+            end(pid, STOP_STEPS)
+            raise
+
+    def _wait_for_answer(self, pid: int, log: Path) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if not is_running(pid) or time.monotonic() > deadline:
@@ -75,7 +78,7 @@ class RedisServer:
             "--save": "",
             "--appendonly": "no",
             "--daemonize": "no",
-            "--pidfile": str(self._pid_file),
+            "--pidfile": str(self.home.place.redis_pid_file),
             "--maxclients": "1000",
         }
         program = reachable(redis_binary(), self.home.account)
