@@ -13,7 +13,8 @@ EMPTY_BASKET = "no_line_left"
 class Outcomes:
     """The sums over the answers; ``read`` = ``awarded`` + ``accepted`` + the sum of ``refused``.
 
-    ``replayed`` of those the server knew already; ``awards_new`` and ``points_new`` are what this run made it pay.
+    ``replayed`` of them the server knew already; ``awarded_new`` and ``points_new`` are what this run made it pay.
+    ``unclaimed`` counts the packaging and materials that no published factor covers: they claim 0.
     """
 
     read: int = 0
@@ -21,13 +22,14 @@ class Outcomes:
     accepted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     replayed: int = 0
-    awards_new: int = 0
+    awarded_new: int = 0
     points_new: int = 0
     points: int = 0
     points_pending: int = 0
     by_campaign: Counter[str] = field(default_factory=Counter)
     by_member: Counter[str] = field(default_factory=Counter)
     impact: Counter[str] = field(default_factory=Counter)
+    unclaimed: Counter[str] = field(default_factory=Counter)
 
     def add(
         self, sent: Mapping[str, Any], status: int, answer: Mapping[str, Any] | None, code: str, now: datetime
@@ -44,7 +46,7 @@ class Outcomes:
         self.points += points
         if status != 200:
             self.points_new += points
-            self.awards_new += len(answer["awards"])
+            self.awarded_new += points > 0
         for award in answer["awards"]:
             self.by_campaign[award["campaign"]] += award["points"]
             if award["available_at"] is None or datetime.fromisoformat(award["available_at"]) > now:
@@ -52,11 +54,23 @@ class Outcomes:
         if points:
             self.by_member[sent["member"]["ref"]] += points
         for entry in answer["impact"]:
-            self.impact[entry["metric"]] += entry["value"]
+            if entry["metric"] is None:
+                self.unclaimed[entry["subject"]] += 1
+            else:
+                self.impact[entry["metric"]] += entry["value"]
 
     def merge(self, other: "Outcomes") -> None:
         """Add the sums of ``other``."""
-        for name in ("read", "awarded", "accepted", "replayed", "awards_new", "points_new", "points", "points_pending"):
+        for name in (
+            "read",
+            "awarded",
+            "accepted",
+            "replayed",
+            "awarded_new",
+            "points_new",
+            "points",
+            "points_pending",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("refused", "by_campaign", "by_member", "impact"):
+        for name in ("refused", "by_campaign", "by_member", "impact", "unclaimed"):
             getattr(self, name).update(getattr(other, name))

@@ -168,8 +168,20 @@ def test_every_answer_falls_into_one_class() -> None:
     assert outcomes.read == outcomes.awarded + outcomes.accepted + outcomes.refused.total() == 5
     assert (outcomes.awarded, outcomes.accepted, outcomes.replayed) == (2, 1, 1)
     assert dict(outcomes.refused) == {"too_old": 1, "no_line_left": 1}
-    assert (outcomes.points, outcomes.points_new, outcomes.awards_new, outcomes.points_pending) == (12, 5, 1, 5)
+    assert (outcomes.points, outcomes.points_new, outcomes.awarded_new, outcomes.points_pending) == (12, 5, 1, 5)
     assert dict(outcomes.by_member) == {"household-1": 12}
+
+
+def test_a_claim_of_nothing_is_counted_as_such() -> None:
+    outcomes = Outcomes()
+    answer = _activity(1)
+    answer["impact"] = [
+        {"metric": "g_co2e_avoided", "value": 21, "subject": "NO_BAG"},
+        {"metric": None, "value": 0, "subject": "UNPACKED", "code": "no_factor"},
+    ]
+    outcomes.add(_body(1, 1), 201, answer, "", NOW)
+    assert dict(outcomes.impact) == {"g_co2e_avoided": 21}
+    assert dict(outcomes.unclaimed) == {"UNPACKED": 1}
 
 
 def test_merging_adds_every_sum() -> None:
