@@ -1,5 +1,6 @@
 """What was anchored once stays, whatever is asked for later."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,11 @@ from app.demo.windows import mover_for
 FIRST_RUN = datetime(2026, 11, 23, 12, 0, 0, 500_000, tzinfo=UTC)
 LATER = FIRST_RUN + timedelta(days=5)
 
-pytestmark = pytest.mark.usefixtures("app")
+
+@pytest.fixture(autouse=True)
+def context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
 
 
 def _stored() -> list[int]:
@@ -29,7 +34,7 @@ def test_the_newest_basket_happens_at_the_first_run() -> None:
     assert mover_for(3, FIRST_RUN).moved(_newest(3)) == FIRST_RUN.replace(microsecond=0)
 
 
-def test_a_rerun_keeps_the_first_runs_times(app: Flask) -> None:
+def test_a_rerun_keeps_the_first_runs_times() -> None:
     first = mover_for(3, FIRST_RUN).moved(_newest(3))
     assert mover_for(3, LATER).moved(_newest(3)) == first
     assert mover_for(1, LATER).moved(_newest(1)) == mover_for(3, LATER).moved(_newest(1))
