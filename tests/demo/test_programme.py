@@ -9,11 +9,17 @@ from typing import Any
 import duckdb
 import pytest
 
+from app.campaigns.schemas import CampaignSchema
+from app.campaigns.service import compile_rules
+from app.core import schemas
+from app.core.ids import new_id
 from app.demo.baskets import data_file
 from app.demo.mapping import load_mapping
+from app.programme.schemas import ProgrammeSchema
 
 APP = Path(__file__).parents[2] / "app"
-CAMPAIGNS: list[dict[str, Any]] = json.loads((APP / "demo" / "programme.json").read_text(encoding="utf-8"))["campaigns"]
+PROGRAMME: dict[str, Any] = json.loads((APP / "demo" / "programme.json").read_text(encoding="utf-8"))
+CAMPAIGNS: list[dict[str, Any]] = PROGRAMME["campaigns"]
 RULES = [rule for campaign in CAMPAIGNS for rule in campaign["rules"]]
 RUNGS = ("refuse", "reduce", "reuse", "recycle")
 
@@ -21,6 +27,17 @@ RUNGS = ("refuse", "reduce", "reuse", "recycle")
 def _table(name: str) -> dict[str, dict[str, str]]:
     with (APP / "catalog" / "reference" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return {row["code"]: row for row in csv.DictReader(file)}
+
+
+def test_the_settings_fit_their_schema() -> None:
+    assert schemas.load(ProgrammeSchema(), PROGRAMME["settings"])["currency"] == "USD"
+
+
+@pytest.mark.parametrize("campaign", CAMPAIGNS, ids=lambda campaign: campaign["key"])
+def test_every_campaign_fits_its_schema_and_compiles(campaign: dict[str, Any]) -> None:
+    document = schemas.load(CampaignSchema(), campaign)
+    rules = compile_rules(document, campaign_id=new_id(), version_id=new_id(), version=1, is_paused=False)
+    assert [rule.key for rule in rules] == [rule["key"] for rule in campaign["rules"]]
 
 
 def test_keys_are_unique() -> None:

@@ -1,6 +1,6 @@
 """Factors are loaded as immutable versions, and an activity claims by the default ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,11 @@ Edit = Callable[[str, str], Path]
 
 
 @pytest.fixture(autouse=True)
-def loaded(app: Flask) -> None:
-    catalog.load_reference()
-    service.load_reference()
+def loaded(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        catalog.load_reference()
+        service.load_reference()
+        yield
 
 
 @pytest.fixture
@@ -80,26 +82,18 @@ def test_loose_goods_have_no_factor_and_claim_nothing() -> None:
 
 def test_a_changed_figure_is_a_new_version_and_the_old_one_stays(edit: Edit) -> None:
     before = _versions("NO_BAG", "g_co2e_avoided")
-    try:
-        assert (
-            service.load_reference(edit("NO_BAG,g_co2e_avoided,use,21,0,42", "NO_BAG,g_co2e_avoided,use,18,0,36")) == 1
-        )
-        after = _versions("NO_BAG", "g_co2e_avoided")
-        assert (after[:-1], after[-1]) == (before, (before[-1][0] + 1, 18, True, "weak"))
-        assert _claimed("NO_BAG") == {"g_co2e_avoided": 18}
-    finally:
-        _restore()
+    assert service.load_reference(edit("NO_BAG,g_co2e_avoided,use,21,0,42", "NO_BAG,g_co2e_avoided,use,18,0,36")) == 1
+    after = _versions("NO_BAG", "g_co2e_avoided")
+    assert (before, after) == ([(1, 21, True, "weak")], [(1, 21, True, "weak"), (2, 18, True, "weak")])
+    assert _claimed("NO_BAG") == {"g_co2e_avoided": 18}
 
 
 def test_a_factor_that_left_the_file_is_claimed_no_more(edit: Edit) -> None:
     gone = next(line for line in FILE.read_text(encoding="utf-8").splitlines(keepends=True) if "REUSED_CARTON" in line)
-    try:
-        assert service.load_reference(edit(gone, "")) == 1
-        assert _versions("REUSED_CARTON", "g_co2e_avoided")[-1][2:] == (False, "withdrawn from the reference data")
-        assert _claimed("REUSED_CARTON") == {}
-        assert service.load_reference(edit(gone, "")) == 0
-    finally:
-        _restore()
+    assert service.load_reference(edit(gone, "")) == 1
+    assert _versions("REUSED_CARTON", "g_co2e_avoided")[-1][2:] == (False, "withdrawn from the reference data")
+    assert _claimed("REUSED_CARTON") == {}
+    assert service.load_reference(edit(gone, "")) == 0
 
 
 def test_two_defaults_for_one_metric_are_refused_and_nothing_is_kept(edit: Edit) -> None:
@@ -112,8 +106,3 @@ def test_two_defaults_for_one_metric_are_refused_and_nothing_is_kept(edit: Edit)
 def test_the_application_may_add_factors_but_never_change_one() -> None:
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), db.engine.begin() as connection:
         connection.execute(sa.update(ImpactFactor).values(value=1))
-
-
-def _restore() -> None:
-    """Bring the factors back to the product's own file; versions only ever grow."""
-    service.load_reference()
