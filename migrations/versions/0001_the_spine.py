@@ -33,11 +33,17 @@ CHANGED = (
     "outbox_partition",
     "packaging_option",
     "parked_fact",
+    "sign_in_code",
+    "staff_account",
     "account",
     "activity_registry",
     "claim",
     "customer_link",
+    "member_address",
+    "member_alias",
     "member_code",
+    "member_session",
+    "merchant_key",
     "lot",
 )
 
@@ -139,12 +145,20 @@ def upgrade() -> None:
         "member",
         sa.Column("member_id", sa.UUID(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
-        sa.Column("tier", sa.String(), nullable=False),
-        sa.Column("region", sa.String(), nullable=True),
+        sa.Column("status", sa.String(), server_default=sa.text("'active'"), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=True),
         sa.Column("locale", sa.String(), nullable=False),
-        sa.Column("tags", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.Column("region", sa.String(), nullable=True),
+        sa.Column("time_zone", sa.String(), nullable=True),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("leaderboard_consent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("score_consent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tier", sa.String(), server_default=sa.text("'seed'"), nullable=False),
+        sa.Column("tags", postgresql.ARRAY(sa.String()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("status IN ('active', 'suspended', 'closed')", name=op.f("ck_member_status_known")),
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_member")),
     )
     op.create_table(
@@ -164,6 +178,12 @@ def upgrade() -> None:
         "merchant",
         sa.Column("merchant_id", sa.UUID(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), server_default=sa.text("'active'"), nullable=False),
+        sa.Column("time_zone", sa.String(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("status IN ('active', 'suspended')", name=op.f("ck_merchant_status_known")),
         sa.PrimaryKeyConstraint("merchant_id", name=op.f("pk_merchant")),
         sa.UniqueConstraint("key", name=op.f("uq_merchant_key")),
     )
@@ -221,6 +241,37 @@ def upgrade() -> None:
         sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_programme_version")),
+    )
+    op.create_table(
+        "sign_in_code",
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("code_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tries", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("window_ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("tries BETWEEN 0 AND 5", name=op.f("ck_sign_in_code_tries_bounded")),
+        sa.PrimaryKeyConstraint("channel", "address", name=op.f("pk_sign_in_code")),
+    )
+    op.create_index("ix_sign_in_code_window_ends_at", "sign_in_code", ["window_ends_at"], unique=False)
+    op.create_table(
+        "staff_account",
+        sa.Column("staff_id", sa.UUID(), nullable=False),
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("password_hash", sa.String(), nullable=False),
+        sa.Column("totp_secret", sa.LargeBinary(), nullable=False),
+        sa.Column("totp_step", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("roles", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.Column("status", sa.String(), server_default=sa.text("'active'"), nullable=False),
+        sa.Column("failed_attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("status IN ('active', 'disabled')", name=op.f("ck_staff_account_status_known")),
+        sa.CheckConstraint("email = lower(email)", name=op.f("ck_staff_account_email_lower")),
+        sa.PrimaryKeyConstraint("staff_id", name=op.f("pk_staff_account")),
+        sa.UniqueConstraint("email", name=op.f("uq_staff_account_email")),
     )
     op.create_table(
         "account",
@@ -304,20 +355,79 @@ def upgrade() -> None:
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("ref", sa.String(), nullable=False),
         sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("linked_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name=op.f("fk_customer_link_member_id_member")),
         sa.ForeignKeyConstraint(
             ["merchant_id"], ["merchant.merchant_id"], name=op.f("fk_customer_link_merchant_id_merchant")
         ),
         sa.PrimaryKeyConstraint("merchant_id", "live", "ref", name=op.f("pk_customer_link")),
     )
-    op.create_index("ix_customer_link_member", "customer_link", ["member_id"], unique=False)
+    op.create_index(op.f("ix_customer_link_member_id"), "customer_link", ["member_id"], unique=False)
+    op.create_table(
+        "member_address",
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("channel IN ('email', 'sms')", name=op.f("ck_member_address_channel_known")),
+        sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name=op.f("fk_member_address_member_id_member")),
+        sa.PrimaryKeyConstraint("channel", "address", "live", name=op.f("pk_member_address")),
+    )
+    op.create_index(op.f("ix_member_address_member_id"), "member_address", ["member_id"], unique=False)
+    op.create_table(
+        "member_alias",
+        sa.Column("alias_key", sa.String(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name=op.f("fk_member_alias_member_id_member")),
+        sa.PrimaryKeyConstraint("alias_key", "live", name=op.f("pk_member_alias")),
+    )
+    op.create_index(op.f("ix_member_alias_member_id"), "member_alias", ["member_id"], unique=False)
     op.create_table(
         "member_code",
         sa.Column("code", sa.String(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("member_id", sa.UUID(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name=op.f("fk_member_code_member_id_member")),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_member_code")),
     )
+    op.create_index(op.f("ix_member_code_member_id"), "member_code", ["member_id"], unique=False)
+    op.create_table(
+        "member_session",
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("session_id", sa.UUID(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_reason", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name=op.f("fk_member_session_member_id_member")),
+        sa.PrimaryKeyConstraint("member_id", "session_id", name=op.f("pk_member_session")),
+    )
+    op.create_index("ix_member_session_expires_at", "member_session", ["expires_at"], unique=False)
+    op.create_table(
+        "merchant_key",
+        sa.Column("key_id", sa.UUID(), nullable=False),
+        sa.Column("merchant_id", sa.UUID(), nullable=False),
+        sa.Column("key_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("last4", sa.String(), nullable=False),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("scopes", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.Column("max_evidence", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"], ["merchant.merchant_id"], name=op.f("fk_merchant_key_merchant_id_merchant")
+        ),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_merchant_key")),
+        sa.UniqueConstraint("key_hash", name=op.f("uq_merchant_key_key_hash")),
+    )
+    op.create_index(op.f("ix_merchant_key_merchant_id"), "merchant_key", ["merchant_id"], unique=False)
     op.create_table(
         "activity",
         sa.Column("member_id", sa.UUID(), nullable=False),
@@ -462,8 +572,17 @@ def downgrade() -> None:
     op.drop_table("posting")
     op.drop_table("impact_entry")
     op.drop_table("activity")
+    op.drop_index(op.f("ix_merchant_key_merchant_id"), table_name="merchant_key")
+    op.drop_table("merchant_key")
+    op.drop_index("ix_member_session_expires_at", table_name="member_session")
+    op.drop_table("member_session")
+    op.drop_index(op.f("ix_member_code_member_id"), table_name="member_code")
     op.drop_table("member_code")
-    op.drop_index("ix_customer_link_member", table_name="customer_link")
+    op.drop_index(op.f("ix_member_alias_member_id"), table_name="member_alias")
+    op.drop_table("member_alias")
+    op.drop_index(op.f("ix_member_address_member_id"), table_name="member_address")
+    op.drop_table("member_address")
+    op.drop_index(op.f("ix_customer_link_member_id"), table_name="customer_link")
     op.drop_table("customer_link")
     op.drop_table("claim")
     op.drop_table("campaign_version")
@@ -471,6 +590,9 @@ def downgrade() -> None:
     op.drop_table("activity_registry")
     op.drop_index("ix_account_due", table_name="account", postgresql_where=sa.text("next_due_at IS NOT NULL"))
     op.drop_table("account")
+    op.drop_table("staff_account")
+    op.drop_index("ix_sign_in_code_window_ends_at", table_name="sign_in_code")
+    op.drop_table("sign_in_code")
     op.drop_table("programme_version")
     op.drop_table("parked_fact")
     op.drop_table("packaging_option")
