@@ -16,11 +16,13 @@ from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
 from app.core.database import database_config, db
+from app.core.projection_commands import projection_commands
 from app.core.projector import register_projection
 from app.core.secrets import development_secret
 from app.engagement.projection import MEMBER_DAYS
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
+from app.ledger.commands import ledger_commands
 from app.members import service as members
 from app.merchants import service as merchants
 from config import Settings, load_settings
@@ -71,6 +73,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         api.register_blueprint(blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
+    for group in (projection_commands, ledger_commands):
+        app.cli.add_command(group)
     register_projection(app, MEMBER_DAYS)
     members.on_enrolled(ledger.open_accounts)
     auth.register_authenticator(app, "gp_", merchants.authenticate)

@@ -49,6 +49,7 @@ class Settings:
 
     @property
     def is_production(self) -> bool:
+        """Whether this is production, where nothing unsafe is allowed."""
         return self.environment == "production"
 
 
@@ -102,36 +103,86 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("GREENPOINTS_ENV", "environment", "development", _one_of(*ENVIRONMENTS),
-            "`development`, `test` or `production`; production refuses every default below that is unsafe"),
-    Setting("DATA_DIR", "data_dir", "./var", Path,
-            "folder of the embedded services, uploads, development keys and development mail"),
-    Setting("DATABASE_URL", "database_url", "", _url("postgresql"),
-            "PostgreSQL 16 or newer as the application; empty starts the embedded server"),
-    Setting("DATABASE_OWNER_URL", "database_owner_url", "", _url("postgresql"),
-            "the same database as its owner, for migrations; empty means `DATABASE_URL`"),
-    Setting("REDIS_URL", "redis_url", "", _url("redis", "rediss", "unix"),
-            "Redis 6.2 or newer; empty starts the embedded server"),
-    Setting("SECRET_KEY", "secret_key", "", _text,
-            f"signs cursors and hashes codes, at least {SECRET_LENGTH_MIN} characters; "
-            "empty makes one in `DATA_DIR` (not in production)"),
-    Setting("JWT_KEYS_DIR", "jwt_keys_dir", "", Path,
-            "folder of Ed25519 private keys `<kid>.pem`, the last by name signs; "
-            "empty makes one in `DATA_DIR` (not in production)"),
+    Setting(
+        "GREENPOINTS_ENV",
+        "environment",
+        "development",
+        _one_of(*ENVIRONMENTS),
+        "`development`, `test` or `production`; production refuses every default below that is unsafe",
+    ),
+    Setting(
+        "DATA_DIR",
+        "data_dir",
+        "./var",
+        Path,
+        "folder of the embedded services, uploads, development keys and development mail",
+    ),
+    Setting(
+        "DATABASE_URL",
+        "database_url",
+        "",
+        _url("postgresql"),
+        "PostgreSQL 16 or newer as the application; empty starts the embedded server",
+    ),
+    Setting(
+        "DATABASE_OWNER_URL",
+        "database_owner_url",
+        "",
+        _url("postgresql"),
+        "the same database as its owner, for migrations; empty means `DATABASE_URL`",
+    ),
+    Setting(
+        "REDIS_URL",
+        "redis_url",
+        "",
+        _url("redis", "rediss", "unix"),
+        "Redis 6.2 or newer; empty starts the embedded server",
+    ),
+    Setting(
+        "SECRET_KEY",
+        "secret_key",
+        "",
+        _text,
+        f"signs cursors and hashes codes, at least {SECRET_LENGTH_MIN} characters; "
+        "empty makes one in `DATA_DIR` (not in production)",
+    ),
+    Setting(
+        "JWT_KEYS_DIR",
+        "jwt_keys_dir",
+        "",
+        Path,
+        "folder of Ed25519 private keys `<kid>.pem`, the last by name signs; "
+        "empty makes one in `DATA_DIR` (not in production)",
+    ),
     Setting("JWT_ISSUER", "jwt_issuer", "greenpoints", _text, "`iss` of the tokens we issue and accept"),
     Setting("ACCESS_TOKEN_SECONDS", "access_token_seconds", "900", _int(60, 86_400), "life of an access token"),
     Setting("REFRESH_TOKEN_DAYS", "refresh_token_days", "60", _int(1, 365), "life of a refresh token's family"),
-    Setting("PUBLIC_URL", "public_url", "", _url("http", "https"),
-            "where clients reach us, for links; empty means the address of the request"),
+    Setting(
+        "PUBLIC_URL",
+        "public_url",
+        "",
+        _url("http", "https"),
+        "where clients reach us, for links; empty means the address of the request",
+    ),
     Setting("WEB_WORKERS", "web_workers", "2", _int(1, 64), "web processes"),
     Setting("WEB_THREADS", "web_threads", "8", _int(1, 64), "request threads in each web process"),
     Setting("DATABASE_POOL_SIZE", "database_pool_size", "8", _int(1, 100), "connections in each process"),
     Setting("LOG_LEVEL", "log_level", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "least level logged"),
-    Setting("SMTP_URL", "smtp_url", "", _url("smtp", "smtps"),
-            "`smtp://user:password@host:587`; empty writes mail to `DATA_DIR/mail` (not in production)"),
+    Setting(
+        "SMTP_URL",
+        "smtp_url",
+        "",
+        _url("smtp", "smtps"),
+        "`smtp://user:password@host:587`; empty writes mail to `DATA_DIR/mail` (not in production)",
+    ),
     Setting("MAIL_FROM", "mail_from", "greenpoints@localhost", _text, "sender of our mail"),
-    Setting("SMS_GATEWAY_URL", "sms_gateway_url", "", _url("http", "https"),
-            "takes `POST {\"to\",\"text\"}`; empty writes messages to `DATA_DIR/mail` (not in production)"),
+    Setting(
+        "SMS_GATEWAY_URL",
+        "sms_gateway_url",
+        "",
+        _url("http", "https"),
+        'takes `POST {"to","text"}`; empty writes messages to `DATA_DIR/mail` (not in production)',
+    ),
     Setting("SMS_GATEWAY_TOKEN", "sms_gateway_token", "", _text, "bearer token for the SMS gateway"),
     Setting("RATE_LIMITS", "rate_limits", "1", _flag, "`0` switches rate limits off (not in production)"),
     Setting("DEBUG", "debug", "0", _flag, "`1` shows Flask's debugger (not in production)"),
@@ -143,8 +194,12 @@ def _production_faults(values: dict[str, Any]) -> list[str]:
     """Return one line for each value that production must not run with."""
     faults = [
         f"{variable}: production needs it set; the embedded one is for development"
-        for variable, field in (("DATABASE_URL", "database_url"), ("REDIS_URL", "redis_url"),
-                                ("SMTP_URL", "smtp_url"), ("SMS_GATEWAY_URL", "sms_gateway_url"))
+        for variable, field in (
+            ("DATABASE_URL", "database_url"),
+            ("REDIS_URL", "redis_url"),
+            ("SMTP_URL", "smtp_url"),
+            ("SMS_GATEWAY_URL", "sms_gateway_url"),
+        )
         if not values[field]
     ]
     if len(values["secret_key"]) < SECRET_LENGTH_MIN or len(set(values["secret_key"])) < 10:

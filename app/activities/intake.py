@@ -133,9 +133,7 @@ def read_asked(connection: psycopg.Connection[Any], origin: Source, reports: Seq
     return queries.read_for_award(connection, origin.merchant.id, origin.merchant.live, asked)
 
 
-def _write(
-    connection: psycopg.Connection[Any], plans: Sequence[ledger.MemberPlan], moment: datetime
-) -> set[UUID]:
+def _write(connection: psycopg.Connection[Any], plans: Sequence[ledger.MemberPlan], moment: datetime) -> set[UUID]:
     """Write ``plans``; return the members written, none where a constraint refused the whole statement."""
     settled = [plan for plan in plans if plan.is_settled(moment)]
     if not settled:
@@ -295,5 +293,3 @@ def _payload(facts: Mapping[str, Any], outcome: Mapping[str, Any], claimed: impa
             "impact": metrics,
         }
     ).decode()
-
-

@@ -45,7 +45,12 @@ def award_of(desired: Desired, facts: Mapping[str, Any], zone: ZoneInfo, void_at
 
 
 def _rule_codes(rule: Rule) -> dict[str, Any]:
-    return {"campaign": rule.campaign_key, "rule": rule.key, "version": rule.version, "version_id": str(rule.version_id)}
+    return {
+        "campaign": rule.campaign_key,
+        "rule": rule.key,
+        "version": rule.version,
+        "version_id": str(rule.version_id),
+    }
 
 
 def _missed_codes(missed: Missed) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import select
-from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session, scoped_session
 
 from app.activities.models import Activity, ActivityRegistry, Claim
@@ -18,7 +17,7 @@ from app.activities.outcome import Accepted
 from app.core.guarded_write import SCALAR_ROWS_MAX, source_text, source_values
 from app.ledger.service import AccountState
 
-_Session = Session | scoped_session[Session]
+_Session = Session | scoped_session[Any]
 
 _ASKED = (("place", "integer"), ("external_id", "text"), ("id", "uuid"), ("code", "text"), ("ref", "text"))
 
@@ -105,7 +104,8 @@ def read_for_award(
     statement = _read_text(min(len(asked), SCALAR_ROWS_MAX + 1))
     found: list[Found | None] = [None] * len(asked)
     with psycopg.RawCursor(connection, row_factory=namedtuple_row) as cursor:
-        for row in cursor.execute(statement, [merchant_id, live, *source_values(asked)]):
+        rows: list[Any] = cursor.execute(statement, [merchant_id, live, *source_values(asked)]).fetchall()
+        for row in rows:
             member = account = None
             if row.member_id is not None:
                 member = MemberFacts(row.member_id, row.tier, row.region, row.tags, row.enrolled_at, row.locale)
@@ -113,9 +113,7 @@ def read_for_award(
                     row.member_id, row.version, row.last_seq, row.pending, row.available, row.held, row.debt,
                     row.next_due_at,
                 )  # fmt: skip
-            found[row.place] = Found(
-                row.activity_id, row.known_member_id, row.revision, row.digest, member, account
-            )
+            found[row.place] = Found(row.activity_id, row.known_member_id, row.revision, row.digest, member, account)
     assert None not in found
     return found  # type: ignore[return-value]
 
@@ -127,7 +125,7 @@ def read_stored(
     statement = _stored_text(min(len(pairs), SCALAR_ROWS_MAX + 1))
     with psycopg.RawCursor(connection) as cursor:
         rows = cursor.execute(statement, source_values(pairs)).fetchall()
-    return {row[0]: Accepted(*row, is_replay=True) for row in rows}
+    return {row[0]: Accepted(row[0], row[1], row[2], row[3], row[4], row[5], is_replay=True) for row in rows}
 
 
 def find_registered(session: _Session, merchant_id: UUID, live: bool, any_id: str) -> ActivityRegistry | None:
@@ -163,9 +161,7 @@ def find_claim(session: _Session, activity_id: UUID) -> Claim | None:
     return session.scalar(select(Claim).where(Claim.activity_id == activity_id))
 
 
-def list_activities(
-    session: _Session, member_id: UUID, before: UUID | None, limit: int
-) -> list[Row[Any]]:
+def list_activities(session: _Session, member_id: UUID, before: UUID | None, limit: int) -> list[Any]:
     """Return (activity, external id), newest report first, of a member's activities before ``before``."""
     query = (
         select(Activity, ActivityRegistry.external_id)

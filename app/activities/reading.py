@@ -72,7 +72,7 @@ def check_against_reference(read: Mapping[str, Any], reference: CatalogReference
         faults.append(_fault(f"This key may claim {evidence_max} at most.", "evidence"))
     if faults:
         raise ValidationProblem(faults)
-    groups = [(("packaging",), read["packaging"])]
+    groups: list[tuple[tuple[object, ...], list[str]]] = [(("packaging",), read["packaging"])]
     groups += [(("lines", number, "packaging"), line["packaging"]) for number, line in enumerate(read["lines"])]
     conflicts = [
         _fault(f"{first} and {second} exclude each other.", *place, codes.index(second))

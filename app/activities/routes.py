@@ -4,6 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from flask import Response, request
+from marshmallow import fields
 
 from app.activities import examples, schemas, service
 from app.activities.errors import (
@@ -19,7 +20,7 @@ from app.core import paging
 from app.core.api import BATCH_BYTES_MAX, Blueprint, private_json, read_json
 from app.core.auth import current_principal, member_only, merchant_only
 from app.core.errors import InvalidCursor, ProblemError
-from app.core.schemas import Schema, fields
+from app.core.schemas import Schema
 from app.merchants.service import MerchantPrincipal
 
 blueprint = Blueprint("activities", __name__, description="What was done, and what it earned")
@@ -55,9 +56,7 @@ def _status(accepted: service.Accepted) -> int:
 
 @blueprint.route("/v1/activities", methods=["POST"])
 @merchant_only("activities")
-@blueprint.problems(
-    MemberNotFound, ActivityIdReused, RevisionStale, ActivityClosed, PackagingConflict
-)
+@blueprint.problems(MemberNotFound, ActivityIdReused, RevisionStale, ActivityClosed, PackagingConflict)
 @blueprint.doc(
     requestBody={
         "required": True,
@@ -66,7 +65,9 @@ def _status(accepted: service.Accepted) -> int:
 )
 @blueprint.response(201, schemas.ActivityAnswerSchema, example=examples.ANSWER)
 @blueprint.alt_response(
-    200, schema=schemas.ActivityAnswerSchema, example=examples.ANSWER,
+    200,
+    schema=schemas.ActivityAnswerSchema,
+    example=examples.ANSWER,
     description="The same id and content again: the first answer, with `Idempotent-Replayed: true`.",
 )
 @blueprint.alt_response(
@@ -84,9 +85,7 @@ def report_activity() -> Response:
 
 @blueprint.route("/v1/activities/batch", methods=["POST"])
 @merchant_only("activities")
-@blueprint.arguments(
-    schemas.BatchSchema, bytes_max=BATCH_BYTES_MAX, example={"activities": [examples.ACTIVITY]}
-)
+@blueprint.arguments(schemas.BatchSchema, bytes_max=BATCH_BYTES_MAX, example={"activities": [examples.ACTIVITY]})
 @blueprint.response(200, schemas.BatchAnswerSchema, example=examples.BATCH_ANSWER)
 def report_activities(batch: dict[str, Any]) -> Response:
     """Report up to 500 activities; each stands alone, and its result stands at its place."""

@@ -8,7 +8,7 @@ from app.activities import intake, queries
 from app.activities.errors import ActivityNotFound
 from app.activities.intake import Result, Source, report_many
 from app.activities.outcome import Accepted, render
-from app.activities.queries import Found
+from app.activities.queries import Found, MemberFacts
 from app.activities.reading import Report, check_against_reference, facts_of
 from app.activities.suggestions import suggest
 from app.campaigns import service as campaigns
@@ -43,9 +43,7 @@ def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
     registered = queries.find_registered(db.session, merchant.id, merchant.live, any_id)
     if registered is None:
         raise ActivityNotFound
-    known = Found(
-        registered.activity_id, registered.member_id, registered.revision, registered.digest, None, None
-    )
+    known = Found(registered.activity_id, registered.member_id, registered.revision, registered.digest, None, None)
     [accepted] = intake.first_answers([known])
     return accepted
 
@@ -75,34 +73,34 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     moment = now()
     reference = catalog.reference()
     check_against_reference(cart, reference, merchant.max_evidence)
-    found = _find_member(merchant, cart)
+    member = _find_member(merchant, cart)
     facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
-    outcome, _, _ = intake.evaluate(merchant, facts, found and found.member, moment)
+    outcome, _, _ = intake.evaluate(merchant, facts, member, moment)
     shown = render(outcome, campaigns.explainer(locale))
 
     def worth_of(changed: Mapping[str, Any]) -> Mapping[str, Any]:
-        return intake.evaluate(merchant, changed, found and found.member, moment)[0]
+        return intake.evaluate(merchant, changed, member, moment)[0]
 
     shown["suggestions"] = suggest(facts, outcome, reference, worth_of, locale)
     shown["member_id"] = None
     shown["spendable"] = None
-    if found is not None and found.member is not None:
+    if member is not None:
         settings = programme.current()
-        wallet = ledger.read_wallet(found.member.member_id)
+        wallet = ledger.read_wallet(member.member_id)
         points = 0 if wallet.debt else wallet.available
-        shown["member_id"] = str(found.member.member_id)
+        shown["member_id"] = str(member.member_id)
         shown["spendable"] = {"points": points, "worth": settings.worth(points), "currency": settings.currency}
     return shown
 
 
-def _find_member(merchant: MerchantPrincipal, cart: Mapping[str, Any]) -> Found | None:
+def _find_member(merchant: MerchantPrincipal, cart: Mapping[str, Any]) -> MemberFacts | None:
     if cart["member"] is None:
         return None
     report = Report(0, cart, dict(cart) | {"id": ""}, b"")
     with driver_connection() as connection:
         [found] = intake.read_asked(connection, Source(merchant), [report])
     intake.has_member(report, found)
-    return found
+    return found.member
 
 
 def report_one(origin: Source, body: Any) -> Result:

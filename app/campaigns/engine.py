@@ -170,9 +170,7 @@ def _subject(
         }
         for line in lines
     ]
-    held = {
-        dimension: frozenset().union(*(line[dimension] for line in held_by_line)) for dimension in _DIMENSIONS
-    }
+    held = {dimension: frozenset().union(*(line[dimension] for line in held_by_line)) for dimension in _DIMENSIONS}
     held["packaging"] |= of_activity
     held["merchants"] = merchants
     return _Subject(activity, member, merchant, now, lines, held_by_line, held)
@@ -198,8 +196,7 @@ def _places(rule: Rule, subject: _Subject) -> list[int | None]:
     return [
         position
         for position, held in enumerate(subject.held_by_line)
-        if _matches(rule, held)
-        and (rule.condition is None or rule.condition.holds(subject.context(position)))
+        if _matches(rule, held) and (rule.condition is None or rule.condition.holds(subject.context(position)))
     ]
 
 
@@ -211,7 +208,8 @@ def _raw_points(rule: Rule, subject: _Subject, position: int | None) -> Fraction
         return int(award["points"])
     lines = subject.lines if position is None else (subject.lines[position],)
     if kind == "per_unit":
-        return int(award["points"]) * sum(line["quantity"] for line in lines)
+        quantity: int = sum(line["quantity"] for line in lines)
+        return int(award["points"]) * quantity
     if kind == "per_amount":
         total = subject.activity["total"] if position is None else lines[0]["total"]
         return Fraction(award["points"] * total, award["per"])
@@ -244,10 +242,7 @@ def _desire(rule: Rule, subject: _Subject, exact: Sequence[tuple[int | None, Fra
         return Missed(rule, "below_minimum")
     if rule.maximum is not None:
         points = min(points, rule.maximum)
-    if len(exact) == 1:
-        shares = [points]
-    else:
-        shares = share_by_largest_remainder(points, [value for _, value in exact])
+    shares = [points] if len(exact) == 1 else share_by_largest_remainder(points, [value for _, value in exact])
     lines: list[tuple[str | None, int]] = []
     certificates: dict[str, Mapping[str, Any]] = {}
     wanted = rule.match.get("certifications", frozenset())
@@ -285,8 +280,7 @@ def _try_multiplier(rule: Rule, subject: _Subject) -> Desired | Missed:
         exact: list[tuple[int | None, Fraction | int]] = [(None, total * extra)]
     else:
         exact = [
-            (place, sum((value for at, value in subject.base if at == place), Fraction(0)) * extra)
-            for place in places
+            (place, sum((value for at, value in subject.base if at == place), Fraction(0)) * extra) for place in places
         ]
         exact = [(place, value) for place, value in exact if value]
     if not exact or not exact[0][1]:

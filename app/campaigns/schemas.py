@@ -38,7 +38,7 @@ def _labels() -> fields.Dict:
     )
 
 
-def _names() -> fields.List:
+def _names() -> fields.List[Any]:
     return fields.List(Text(maximum=100), validate=validate.Length(min=1, max=500))
 
 

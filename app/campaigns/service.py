@@ -68,7 +68,9 @@ def compile_rules(
             maximum=rule["maximum"],
             rounding=rule["rounding"],
             pending=None if rule["pending"] is None else PendingTerms(rule["pending"].get("days")),
-            expiry=None if rule["expiry"] is None else ExpiryTerms(rule["expiry"]["months"], rule["expiry"]["round_to"]),
+            expiry=None
+            if rule["expiry"] is None
+            else ExpiryTerms(rule["expiry"]["months"], rule["expiry"]["round_to"]),
             minimum_rank=RANK[rule["minimum_evidence"]] if rule["minimum_evidence"] else 0,
             priority=document["priority"],
             starts_at=document["starts_at"],
@@ -184,4 +186,5 @@ def save_campaign(document: dict[str, Any], active_from: datetime | None = None)
         )  # fmt: skip
         session.add(version)
         cache.bump("campaigns")
-        return version.campaign_version_id
+        version_id: UUID = version.campaign_version_id
+        return version_id

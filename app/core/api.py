@@ -5,7 +5,7 @@ The OpenAPI document comes from the same schemas that validate; every operation 
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import flask_smorest
 import marshmallow as ma
@@ -67,6 +67,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = _Parser()
 
+    if TYPE_CHECKING:  # flask-smorest has no types of its own
+        route: Callable[..., Callable[[_F], _F]]
+        arguments: Callable[..., Callable[[_F], _F]]
+        response: Callable[..., Callable[[_F], _F]]
+        alt_response: Callable[..., Callable[[_F], _F]]
+        doc: Callable[..., Callable[[_F], _F]]
+
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._prepare_doc_cbks.append(self._prepare_problem_docs)
@@ -96,15 +103,16 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             by_status.setdefault(kind.status, []).append(kind)
         for status, group in by_status.items():
             examples = {
-                kind.code: {"value": kind([{"pointer": "/id", "detail": "…"}]).to_problem()
-                            if issubclass(kind, errors.ValidationProblem) else kind().to_problem()}
+                kind.code: {
+                    "value": kind([{"pointer": "/id", "detail": "…"}]).to_problem()
+                    if issubclass(kind, errors.ValidationProblem)
+                    else kind().to_problem()
+                }
                 for kind in group
             }
             responses[status] = {
                 "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in group),
-                "content": {
-                    "application/problem+json": {"schema": schemas.ProblemSchema, "examples": examples}
-                },
+                "content": {"application/problem+json": {"schema": schemas.ProblemSchema, "examples": examples}},
             }
         return doc
 

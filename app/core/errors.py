@@ -157,8 +157,18 @@ def problem_response(error: ProblemError) -> Response:
 
 def _from_http(error: HTTPException) -> ProblemError:
     status = error.code or 500
-    known = {kind.status: kind for kind in (BadRequest, Unauthorized, Forbidden, NotFound, PayloadTooLarge,
-                                            UnsupportedMediaType, TooManyRequests)}
+    known = {
+        kind.status: kind
+        for kind in (
+            BadRequest,
+            Unauthorized,
+            Forbidden,
+            NotFound,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            TooManyRequests,
+        )
+    }
     problem = known.get(status, ProblemError)(error.description or "")
     if type(problem) is ProblemError:
         phrase = HTTPStatus(status).phrase
@@ -169,7 +179,7 @@ def _from_http(error: HTTPException) -> ProblemError:
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every error of ``app`` as a problem; unexpected ones are logged with their traceback and told nothing of."""
+    """Answer every error of ``app`` as a problem; an unexpected one is logged, and told without its cause."""
 
     @app.errorhandler(ProblemError)
     def expected(error: ProblemError) -> Response:

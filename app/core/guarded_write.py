@@ -94,9 +94,7 @@ class GuardedWrite:
 
         Any constraint error undoes it all.
         """
-        parts = tuple(
-            (shape, min(len(rows), SCALAR_ROWS_MAX + 1)) for shape, rows in self.rows.items()
-        )
+        parts = tuple((shape, min(len(rows), SCALAR_ROWS_MAX + 1)) for shape, rows in self.rows.items())
         statement = _statement(self.guard, len(self.parameters) + 1, parts)
         parameters = list(self.parameters)
         for rows in self.rows.values():

@@ -93,8 +93,12 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
             if response.status_code < 500 and response.status_code != TooManyRequests.status:
                 session.add(
                     IdempotencyRecord(
-                        scope=scope, fingerprint=fingerprint, status=response.status_code,
-                        content_type=response.content_type, body=response.get_data(), created_at=now(),
+                        scope=scope,
+                        fingerprint=fingerprint,
+                        status=response.status_code,
+                        content_type=response.content_type,
+                        body=response.get_data(),
+                        created_at=now(),
                     )
                 )
             return response

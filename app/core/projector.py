@@ -63,8 +63,12 @@ def _facts(rows: Iterable[OutboxRow]) -> list[Fact]:
 def _park(session: _Session, name: str, fact: Fact, error: str, attempts: int) -> None:
     session.merge(
         ParkedFact(
-            projection=name, member_id=fact.member_id, version=fact.version,
-            error=error[:2000], attempts=attempts, parked_at=now(),
+            projection=name,
+            member_id=fact.member_id,
+            version=fact.version,
+            error=error[:2000],
+            attempts=attempts,
+            parked_at=now(),
         )
     )
     parked_total.labels(name).inc()
@@ -118,9 +122,7 @@ def _project(session: _Session, projection: Projection, facts: Sequence[Fact]) -
 def _claim_and_project() -> int:
     with unit_of_work() as session:
         waiting = (
-            select(literal(1))
-            .where(OutboxRow.partition == OutboxPartition.partition, ~OutboxRow.is_applied)
-            .exists()
+            select(literal(1)).where(OutboxRow.partition == OutboxPartition.partition, ~OutboxRow.is_applied).exists()
         )
         partition = session.scalar(
             select(OutboxPartition.partition)

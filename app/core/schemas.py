@@ -101,7 +101,7 @@ class Metadata(fields.Dict):
         super().__init__(keys=fields.String(validate=validate.Length(min=1, max=64)), **keywords)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> dict[str, Any]:
-        read: dict[str, Any] = super()._deserialize(value, attr, data, **keywords)
+        read: dict[str, Any] = super()._deserialize(value, attr, data, **keywords)  # type: ignore[no-untyped-call]
         if len(read) > METADATA_ITEMS_MAX:
             raise ma.ValidationError(f"At most {METADATA_ITEMS_MAX} entries.")
         for key, item in read.items():

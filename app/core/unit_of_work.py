@@ -8,11 +8,11 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import scoped_session
 
 from app.core.database import db
 from app.core.errors import ProblemError, ServiceUnavailable
@@ -29,7 +29,7 @@ def in_unit_of_work() -> bool:
 
 
 @contextmanager
-def unit_of_work() -> Iterator[scoped_session[Session]]:
+def unit_of_work() -> Iterator[scoped_session[Any]]:
     """Open a transaction, or join the open one; commit when the outermost leaves, roll back on any exception.
 
     A problem that ``keeps_work`` is the one exception that commits; it is raised once that is done.

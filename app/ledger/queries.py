@@ -5,13 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session, scoped_session
 
 from app.ledger.lots import OpenLot
 from app.ledger.models import Account, Entry, Lot, Posting
 
-_Session = Session | scoped_session[Session]
+_Session = Session | scoped_session[Any]
 UPCOMING_MAX = 12
 
 
@@ -48,7 +47,7 @@ def next_due_time(session: _Session, member_id: UUID) -> datetime | None:
     return moment
 
 
-def list_expiring(session: _Session, member_id: UUID, now: datetime) -> list[Row[Any]]:
+def list_expiring(session: _Session, member_id: UUID, now: datetime) -> list[Any]:
     """Return (points, moment) of the next 12 moments at which points expire."""
     return list(
         session.execute(
@@ -61,14 +60,12 @@ def list_expiring(session: _Session, member_id: UUID, now: datetime) -> list[Row
     )
 
 
-def list_maturing(session: _Session, member_id: UUID, now: datetime) -> list[Row[Any]]:
+def list_maturing(session: _Session, member_id: UUID, now: datetime) -> list[Any]:
     """Return (points, moment) of the next 12 moments at which pending points become available."""
     return list(
         session.execute(
             select(func.sum(Lot.remaining), Lot.available_at)
-            .where(
-                Lot.member_id == member_id, Lot.is_open, ~Lot.is_matured, Lot.remaining > 0, Lot.available_at > now
-            )
+            .where(Lot.member_id == member_id, Lot.is_open, ~Lot.is_matured, Lot.remaining > 0, Lot.available_at > now)
             .group_by(Lot.available_at)
             .order_by(Lot.available_at)
             .limit(UPCOMING_MAX)
@@ -76,13 +73,11 @@ def list_maturing(session: _Session, member_id: UUID, now: datetime) -> list[Row
     )
 
 
-def list_entries(session: _Session, member_id: UUID, before_seq: int | None, limit: int) -> list[Row[Any]]:
+def list_entries(session: _Session, member_id: UUID, before_seq: int | None, limit: int) -> list[Any]:
     """Return (entry, posting, lot or None), newest first, of a member's entries before ``before_seq``."""
     query = (
         select(Entry, Posting, Lot)
-        .join(
-            Posting, and_(Posting.member_id == Entry.member_id, Posting.idempotency_key == Entry.posting_key)
-        )
+        .join(Posting, and_(Posting.member_id == Entry.member_id, Posting.idempotency_key == Entry.posting_key))
         .outerjoin(Lot, and_(Lot.member_id == Entry.member_id, Lot.lot_id == Entry.seq))
         .where(Entry.member_id == member_id)
     )

@@ -26,9 +26,7 @@ def get_wallet() -> Response:
 @member_only
 @blueprint.problems(InvalidCursor)
 @blueprint.arguments(paging.PageQuery, location="query")
-@blueprint.response(
-    200, schemas.EntryPageSchema, example={"data": [schemas.ENTRY_EXAMPLE], "next_cursor": None}
-)
+@blueprint.response(200, schemas.EntryPageSchema, example={"data": [schemas.ENTRY_EXAMPLE], "next_cursor": None})
 def list_entries(query: dict[str, Any]) -> Response:
     """Return the shopper's history, newest first, each line with the balances after it."""
     member_id = current_principal().id

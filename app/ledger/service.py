@@ -55,7 +55,7 @@ __all__ = [
     "settle_due",
     "start_write",
 ]
-_Session = Session | scoped_session[Session]
+_Session = Session | scoped_session[Any]
 
 
 @dataclass(frozen=True, slots=True)

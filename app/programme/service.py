@@ -53,7 +53,8 @@ class Programme:
 
     def worth(self, points: int) -> int:
         """Return what ``points`` are worth in whole minor units of the programme's currency, rounded down."""
-        return int(points * self.point_value_micros * 10 ** exponent(self.currency) // 10**6)
+        minor_units_each: int = 10 ** exponent(self.currency)
+        return points * self.point_value_micros * minor_units_each // 10**6
 
 
 def _load() -> Programme:

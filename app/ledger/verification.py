@@ -1,0 +1,170 @@
+"""Prove the ledger: recompute every account from its lots and from its entries, and name each difference.
+
+Works through the members in chunks by id, inside the database, so that what is held in memory are differences alone.
+All of it sees one snapshot: awards may go on meanwhile. What is checked of each member:
+
+1. Both equations of the account, and every bucket against the lots.
+2. Every bucket against the entries; entries without a gap, each with the balances that follow from the one before.
+3. Postings: their entries follow each other, and their number is what the posting says.
+4. Allocations: what a maturing or expiring entry took of its lots is its amount.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from app.core.database import db
+
+MEMBERS_A_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One fault of one member: what was checked, what the account or posting says and what was recomputed."""
+
+    member_id: UUID
+    check: str
+    stated: str
+    recomputed: str
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {self.check}: stated {self.stated}, recomputed {self.recomputed}"
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was checked, and every difference."""
+
+    members: int = 0
+    entries: int = 0
+    lots: int = 0
+    points_issued: int = 0
+    differences: int = 0
+
+
+_CHUNK = "member_id > :after AND member_id <= :upto"
+
+_LOTS = f"""
+WITH a AS (SELECT * FROM account WHERE {_CHUNK}),
+l AS (
+  SELECT member_id, sum(amount) AS issued, sum(remaining) FILTER (WHERE NOT is_matured) AS pending,
+         sum(remaining) FILTER (WHERE is_matured) AS available, sum(held) AS held, sum(spent) AS spent,
+         sum(expired) AS expired, sum(reversed) + sum(clawed_back) AS reversed,
+         sum(clawed_back) - sum(repaid) AS owed, count(*) FILTER (WHERE amount <> remaining + held + spent + expired
+         + reversed + repaid OR is_open <> (remaining + held > 0)) AS broken
+  FROM lot WHERE {_CHUNK} GROUP BY member_id)
+SELECT a.member_id, c.bucket, c.stated, coalesce(c.recomputed, 0)
+FROM a LEFT JOIN l USING (member_id), LATERAL (VALUES
+  ('issued against lots', a.issued, l.issued), ('pending against lots', a.pending, l.pending),
+  ('available against lots', a.available, l.available), ('held against lots', a.held, l.held),
+  ('spent against lots', a.spent, l.spent), ('expired against lots', a.expired, l.expired),
+  ('reversed against lots', a.reversed, l.reversed), ('debt and written off against lots', a.debt + a.written_off,
+  l.owed), ('lots that do not add up', 0, l.broken), ('account equation', a.issued + a.debt + a.written_off,
+  a.pending + a.available + a.held + a.spent + a.expired + a.reversed)) AS c(bucket, stated, recomputed)
+WHERE c.stated <> coalesce(c.recomputed, 0)
+ORDER BY 1, 2
+"""  # noqa: S608 - made of constants; members come as parameters
+
+_ENTRIES = f"""
+WITH a AS (SELECT * FROM account WHERE {_CHUNK}),
+moved AS (
+  SELECT e.member_id, e.seq, e.pending, e.available, e.held, e.debt, e.amount, e.source, e.target,
+         (e.target = 'pending')::int - (e.source = 'pending')::int AS d_pending,
+         (e.target = 'available')::int - (e.source = 'available')::int AS d_available,
+         (e.target = 'held')::int - (e.source = 'held')::int AS d_held,
+         CASE WHEN e.source = 'debt' AND e.target <> 'written_off' THEN 1
+              WHEN e.target = 'debt' OR e.source = 'debt' THEN -1 ELSE 0 END AS d_debt
+  FROM entry AS e WHERE {_CHUNK}),
+chained AS (
+  SELECT *, lag(seq, 1, 0::bigint) OVER w AS seq_before, lag(pending, 1, 0::bigint) OVER w AS pending_before,
+         lag(available, 1, 0::bigint) OVER w AS available_before, lag(held, 1, 0::bigint) OVER w AS held_before,
+         lag(debt, 1, 0::bigint) OVER w AS debt_before
+  FROM moved WINDOW w AS (PARTITION BY member_id ORDER BY seq)),
+summed AS (
+  SELECT member_id, count(*) AS entries, max(seq) AS last_seq,
+         sum(amount) FILTER (WHERE source = 'issued') AS issued,
+         sum(amount * d_pending) AS pending, sum(amount * d_available) AS available, sum(amount * d_held) AS held,
+         sum(amount * d_debt) AS debt, sum(amount) FILTER (WHERE target = 'written_off') AS written_off,
+         coalesce(sum(amount) FILTER (WHERE target = 'spent'), 0)
+         - coalesce(sum(amount) FILTER (WHERE source = 'spent'), 0) AS spent,
+         sum(amount) FILTER (WHERE target = 'expired') AS expired,
+         sum(amount) FILTER (WHERE target = 'reversed') AS reversed,
+         count(*) FILTER (WHERE seq <> seq_before + 1) AS gaps,
+         count(*) FILTER (WHERE pending <> pending_before + amount * d_pending
+           OR available <> available_before + amount * d_available OR held <> held_before + amount * d_held
+           OR debt <> debt_before + amount * d_debt) AS breaks
+  FROM chained GROUP BY member_id)
+SELECT a.member_id, c.bucket, c.stated, coalesce(c.recomputed, 0)
+FROM a LEFT JOIN summed AS s USING (member_id), LATERAL (VALUES
+  ('issued against entries', a.issued, s.issued), ('pending against entries', a.pending, s.pending),
+  ('available against entries', a.available, s.available), ('held against entries', a.held, s.held),
+  ('debt against entries', a.debt, s.debt), ('written off against entries', a.written_off, s.written_off),
+  ('spent against entries', a.spent, s.spent), ('expired against entries', a.expired, s.expired),
+  ('reversed against entries', a.reversed, s.reversed), ('last seq', a.last_seq, s.last_seq),
+  ('number of entries', a.last_seq, s.entries), ('gaps in seq', 0, s.gaps),
+  ('balances that do not follow', 0, s.breaks)) AS c(bucket, stated, recomputed)
+WHERE c.stated <> coalesce(c.recomputed, 0)
+ORDER BY 1, 2
+"""  # noqa: S608 - as above
+
+_POSTINGS = f"""
+WITH e AS (
+  SELECT member_id, posting_key, count(*) AS entries, min(seq) AS first_seq, max(seq) AS last_seq
+  FROM entry WHERE {_CHUNK} GROUP BY member_id, posting_key)
+SELECT p.member_id, 'entries of posting ' || p.idempotency_key,
+       p.first_seq || '+' || p.entry_count, coalesce(e.first_seq || '+' || e.entries, 'none')
+FROM (SELECT * FROM posting WHERE {_CHUNK}) AS p
+LEFT JOIN e ON e.member_id = p.member_id AND e.posting_key = p.idempotency_key
+WHERE e.entries IS DISTINCT FROM p.entry_count OR e.first_seq IS DISTINCT FROM p.first_seq
+   OR e.last_seq IS DISTINCT FROM p.first_seq + p.entry_count - 1
+ORDER BY 1, 2
+"""  # noqa: S608 - as above
+
+_ALLOCATIONS = f"""
+WITH taken AS (
+  SELECT member_id, seq, sum(amount) AS amount FROM lot_allocation WHERE {_CHUNK} GROUP BY member_id, seq)
+SELECT e.member_id, 'allocations of entry ' || e.seq, e.amount, coalesce(t.amount, 0)
+FROM (SELECT * FROM entry WHERE {_CHUNK}) AS e LEFT JOIN taken AS t ON t.member_id = e.member_id AND t.seq = e.seq
+WHERE e.source <> 'issued' AND e.amount <> coalesce(t.amount, 0)
+ORDER BY 1, e.seq
+"""  # noqa: S608 - as above
+
+_CHECKS = (_LOTS, _ENTRIES, _POSTINGS, _ALLOCATIONS)
+
+
+def verify(found: Verification) -> Iterator[Difference]:
+    """Yield each difference in the ledger and count in ``found`` what was checked; needs one snapshot's time."""
+    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        after = UUID(int=0)
+        while True:
+            chunk = connection.execute(
+                text("SELECT member_id, issued FROM account WHERE member_id > :after ORDER BY member_id LIMIT :size"),
+                {"after": after, "size": MEMBERS_A_CHUNK},
+            ).all()
+            if not chunk:
+                return
+            upto = chunk[-1].member_id
+            bounds = {"after": after, "upto": upto}
+            found.members += len(chunk)
+            found.points_issued += sum(row.issued for row in chunk)
+            _count(connection, found, bounds)
+            for check in _CHECKS:
+                for row in connection.execute(text(check), bounds):
+                    found.differences += 1
+                    yield Difference(row[0], str(row[1]), str(row[2]), str(row[3]))
+            after = upto
+
+
+def _count(connection: Connection, found: Verification, bounds: dict[str, UUID]) -> None:
+    row = connection.execute(
+        text(
+            "SELECT (SELECT count(*) FROM entry WHERE member_id > :after AND member_id <= :upto) AS entries,"
+            " (SELECT count(*) FROM lot WHERE member_id > :after AND member_id <= :upto) AS lots"
+        ),
+        bounds,
+    ).one()
+    found.entries += row.entries
+    found.lots += row.lots
