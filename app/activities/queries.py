@@ -79,7 +79,8 @@ class Found:
 
 
 @functools.cache
-def _read_text(row_count: int) -> bytes:
+def read_text(row_count: int) -> bytes:
+    """Return the one read's statement for that many rows: merchant and mode are $1 and $2, the rows follow."""
     asked = source_text(_ASKED, row_count, 3)
     return _READ.format(asked=asked, merchant="$1::uuid", live="$2::boolean").encode()
 
@@ -101,7 +102,7 @@ def read_for_award(
     connection: psycopg.Connection[Any], merchant_id: UUID, live: bool, asked: Sequence[tuple[Any, ...]]
 ) -> list[Found]:
     """Return what is known of each of ``asked``: rows of place (0, 1, …), external id and member by id, code, ref."""
-    statement = _read_text(min(len(asked), SCALAR_ROWS_MAX + 1))
+    statement = read_text(min(len(asked), SCALAR_ROWS_MAX + 1))
     found: list[Found | None] = [None] * len(asked)
     with psycopg.RawCursor(connection, row_factory=namedtuple_row) as cursor:
         rows: list[Any] = cursor.execute(statement, [merchant_id, live, *source_values(asked)]).fetchall()

@@ -179,7 +179,8 @@ def save_campaign(document: dict[str, Any], active_from: datetime | None = None)
             .limit(1)
         )
         if newest is not None and _schema.load(newest.document) == read:
-            return newest.campaign_version_id
+            known_id: UUID = newest.campaign_version_id
+            return known_id
         version = CampaignVersion(
             campaign_version_id=new_id(), campaign_id=campaign.campaign_id, number=(newest.number if newest else 0) + 1,
             document=document, active_from=active_from or moment, created_at=moment,

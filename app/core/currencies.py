@@ -14,6 +14,6 @@ _EXPONENTS = dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND 
 )
 
 
-def exponent(currency: str) -> int:
-    """Return how many decimal digits the minor unit of ``currency`` has."""
-    return _EXPONENTS.get(currency, 2)
+def minor_units(currency: str) -> int:
+    """Return how many minor units make one unit of ``currency``."""
+    return (1, 10, 100, 1000)[_EXPONENTS.get(currency, 2)]

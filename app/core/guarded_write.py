@@ -89,15 +89,20 @@ class GuardedWrite:
         if rows:
             self.rows.setdefault(shape, []).extend(rows)
 
-    def execute(self, connection: psycopg.Connection[Any]) -> set[UUID]:
-        """Run the statement; return the members that were granted, and so written.
-
-        Any constraint error undoes it all.
-        """
+    def statement(self) -> tuple[bytes, list[Any]]:
+        """Return the statement and its parameters."""
         parts = tuple((shape, min(len(rows), SCALAR_ROWS_MAX + 1)) for shape, rows in self.rows.items())
         statement = _statement(self.guard, len(self.parameters) + 1, parts)
         parameters = list(self.parameters)
         for rows in self.rows.values():
             parameters += source_values(rows)
+        return statement, parameters
+
+    def execute(self, connection: psycopg.Connection[Any]) -> set[UUID]:
+        """Run the statement; return the members that were granted, and so written.
+
+        Any constraint error undoes it all.
+        """
+        statement, parameters = self.statement()
         with psycopg.RawCursor(connection) as cursor:
             return {row[0] for row in cursor.execute(statement, parameters)}

@@ -167,7 +167,7 @@ def guarded_write(plans: Sequence[MemberPlan], now: datetime) -> GuardedWrite:
          plan.entries, plan.due_at)
         for plan in ordered
     ]  # fmt: skip
-    write = GuardedWrite(_guard(min(len(given), SCALAR_ROWS_MAX + 1)), [now, *source_values(given)])
+    write = GuardedWrite(guard_text(min(len(given), SCALAR_ROWS_MAX + 1)), [now, *source_values(given)])
     for plan in ordered:
         for shape, rows in plan.rows.items():
             write.add(shape, rows)
@@ -175,13 +175,13 @@ def guarded_write(plans: Sequence[MemberPlan], now: datetime) -> GuardedWrite:
 
 
 @functools.cache
-def _guard(member_count: int) -> str:
+def guard_text(member_count: int) -> str:
     """Return the guard for that many members; its first parameter is the moment, the members follow."""
     given = source_text(MEMBERS, member_count, 2)
     settled = "a.debt = 0 AND (a.next_due_at IS NULL OR a.next_due_at > $1::timestamptz)"
     if member_count == 1:
         return (
-            f"WITH granted AS ({_UPDATE} ({given}) AS m WHERE a.member_id = m.member_id AND a.version = m.seen"  # noqa: S608
+            f"WITH granted AS ({_UPDATE} ({given}) AS m WHERE a.member_id = m.member_id AND a.version = m.seen"
             f" AND {settled} RETURNING a.member_id)"
         )
     return (

@@ -119,8 +119,8 @@ def _book(session: _Session, account: Account, movements: Sequence[Movement], mo
         setattr(account, movement.target, getattr(account, movement.target) + movement.amount)
         session.add(
             Posting(
-                member_id=account.member_id, idempotency_key=key, kind=kind, fingerprint=b"", first_seq=account.last_seq,
-                entry_count=1, recorded_at=moment, actor="clock",
+                member_id=account.member_id, idempotency_key=key, kind=kind, fingerprint=b"",
+                first_seq=account.last_seq, entry_count=1, recorded_at=moment, actor="clock",
             )
         )  # fmt: skip
         session.flush()
@@ -182,8 +182,8 @@ def read_wallet(member_id: UUID) -> Wallet:
             "issued": account.issued, "spent": account.spent, "expired": buckets["expired"],
             "reversed": account.reversed,
         },
-        expiring=[{"points": int(p), "expires_at": at} for p, at in queries.list_expiring(session, member_id, moment)],
-        maturing=[{"points": int(p), "available_at": at} for p, at in queries.list_maturing(session, member_id, moment)],
+        expiring=[{"points": int(p), "expires_at": t} for p, t in queries.list_expiring(session, member_id, moment)],
+        maturing=[{"points": int(p), "available_at": t} for p, t in queries.list_maturing(session, member_id, moment)],
         as_of=moment,
         version=account.version,
     )  # fmt: skip

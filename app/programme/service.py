@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.core import cache, schemas
 from app.core.clock import now
-from app.core.currencies import exponent
+from app.core.currencies import minor_units
 from app.core.database import db
 from app.core.unit_of_work import unit_of_work
 from app.programme.models import ProgrammeVersion
@@ -53,8 +53,7 @@ class Programme:
 
     def worth(self, points: int) -> int:
         """Return what ``points`` are worth in whole minor units of the programme's currency, rounded down."""
-        minor_units_each: int = 10 ** exponent(self.currency)
-        return points * self.point_value_micros * minor_units_each // 10**6
+        return points * self.point_value_micros * minor_units(self.currency) // 10**6
 
 
 def _load() -> Programme:

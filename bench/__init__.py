@@ -1,0 +1,1 @@
+"""Measurements: how fast the product is beside bare SQL on the same server in the same run."""
