@@ -113,7 +113,8 @@ def shared_app(settings: Settings) -> Iterator[Flask]:
     app.test_client_class = OutsideClient
     yield app
     with app.app_context():
-        db.engine.dispose()
+        for engine in db.engines.values():
+            engine.dispose()
     app.extensions["redis"].close()
 
 
