@@ -18,13 +18,21 @@ from app.core.api import BATCH_BYTES_MAX, make_api
 from app.core.database import database_config, db
 from app.core.projection_commands import projection_commands
 from app.core.projector import register_projection
+from app.core.rate_limits import register_rate_limits
 from app.core.secrets import development_secret
+from app.core.tokens import register_token_authenticator, register_tokens
 from app.engagement.projection import MEMBER_DAYS
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
 from app.ledger.commands import ledger_commands
+from app.members import routes as members_routes
 from app.members import service as members
+from app.members.delivery import register_delivery
+from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
+from app.staff import routes as staff_routes
+from app.staff import service as staff
+from app.staff.commands import staff_commands
 from config import Settings, load_settings
 
 
@@ -69,13 +77,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.register_error_handlers(app)
     telemetry.register_telemetry(app)
     api = make_api(app)
-    for blueprint in (core_routes.blueprint, ledger_routes.blueprint, activities_routes.blueprint):
-        api.register_blueprint(blueprint)
+    for room in (core_routes, staff_routes, members_routes, merchants_routes, ledger_routes, activities_routes):
+        api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for group in (projection_commands, ledger_commands):
+    for group in (projection_commands, staff_commands, ledger_commands):
         app.cli.add_command(group)
     register_projection(app, MEMBER_DAYS)
+    register_delivery(app)
+    register_tokens(app, settings)
+    register_token_authenticator(app, "staff", staff.authenticate)
+    register_token_authenticator(app, "member", members.authenticate)
     members.on_enrolled(ledger.open_accounts)
     auth.register_authenticator(app, "gp_", merchants.authenticate)
+    register_rate_limits(app, settings)
     return app

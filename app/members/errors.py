@@ -10,9 +10,14 @@ class MemberNotFound(NotFound):
 
 
 class MemberNotActive(Forbidden):
-    """The member is suspended or closed; the code that was used stays used."""
+    """The member is suspended or closed."""
 
     code, title = "member_not_active", "This membership is not active"
+
+
+class SignInNotAllowed(MemberNotActive):
+    """The member who signs in is not active; the code stays used."""
+
     keeps_work = True
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, scoped_session
 
@@ -73,6 +73,12 @@ def claim_alias(session: _Session, alias_key: str, live: bool, member_id: UUID) 
     return session.scalar(owner) == member_id
 
 
+def release_alias(session: _Session, member_id: UUID, keep: str | None) -> None:
+    """Take the member's aliases, but the one to keep, out of the registry."""
+    others = delete(MemberAlias).where(MemberAlias.member_id == member_id)
+    session.execute(others if keep is None else others.where(MemberAlias.alias_key != keep))
+
+
 def lock_sign_in_code(session: _Session, channel: str, address: str, moment: datetime) -> SignInCode:
     """Return the row of the address, made if there was none, locked."""
     session.execute(
@@ -103,3 +109,19 @@ def is_session_active(member_id: UUID, session_id: UUID, live: bool, moment: dat
     """Return whether the session lives and its member is active, in one indexed read outside any transaction."""
     with driver_connection() as connection:
         return connection.execute(_ACTIVE_SESSION, [member_id, session_id, moment, live]).fetchone() is not None
+
+
+def delete_ended(session: _Session, before: datetime) -> dict[str, int]:
+    """Delete the sessions and sign-in codes that ended before that moment; return how many of each."""
+    return {
+        "sessions": len(
+            session.execute(
+                delete(MemberSession).where(MemberSession.expires_at < before).returning(MemberSession.session_id)
+            ).all()
+        ),
+        "sign_in_codes": len(
+            session.execute(
+                delete(SignInCode).where(SignInCode.window_ends_at < before).returning(SignInCode.channel)
+            ).all()
+        ),
+    }

@@ -17,10 +17,7 @@ from app.members.service import enrolment
 MOMENT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def context(app):
-    with app.app_context():
-        yield
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def test_a_member_is_found_by_id_and_by_code_however_it_is_written():
@@ -99,7 +96,11 @@ def test_the_demo_households_are_enrolled_in_two_seconds():
 
 
 def test_enrolling_joins_the_callers_transaction():
-    with pytest.raises(RuntimeError), unit_of_work():
-        service.enrol_member(moment=MOMENT)
-        raise RuntimeError
+    def fail_afterwards():
+        with unit_of_work():
+            service.enrol_member(moment=MOMENT)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_afterwards()
     assert db.session.scalar(select(func.count()).select_from(Member)) == 0

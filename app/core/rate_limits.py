@@ -1,0 +1,108 @@
+"""Rate limits of single routes, counted in Redis; while Redis is gone, in the memory of each process.
+
+A route declares its limits with ``limited``; ``register_rate_limits`` puts them into force once all routes are there.
+They are checked before anything else of the request. Whom a limit is about stands in Redis as a keyed hash.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import redis
+from flask import Flask, Response, current_app, request
+from flask_limiter import Limiter
+
+from app.core import strict_json
+from app.core.errors import ProblemError
+from app.core.secrets import derived_key
+from config import Settings
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_BODY_BYTES_MAX = 4096
+
+
+def client_network() -> str:
+    """Return the network the request comes from: an IPv4 address, or the /64 that one IPv6 customer has."""
+    address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - a name for "unknown", not bound to
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def body_field(name: str, spelling: Callable[[str], str]) -> Callable[[], str]:
+    """Return a function that tells whom a request is about by a text in its body, in the one ``spelling`` of it.
+
+    A body that says nothing there is told by its network: it will be refused anyway.
+    """
+
+    def subject() -> str:
+        try:
+            body = (
+                strict_json.loads(request.get_data()) if 0 < (request.content_length or 0) <= _BODY_BYTES_MAX else None
+            )
+            value = body.get(name) if isinstance(body, dict) else None
+            return f"{name}:{spelling(value)}" if isinstance(value, str) else client_network()
+        except ProblemError:
+            return client_network()
+
+    return subject
+
+
+def limited(rate: str, by: Callable[[], str] = client_network) -> Callable[[_F], _F]:
+    """Limit a route to ``rate``, such as "5 per 10 minutes", for each subject that ``by`` tells; outermost but one."""
+
+    def decorate(view: _F) -> _F:
+        view.__dict__["rate_limits"] = [*view.__dict__.get("rate_limits", []), (rate, by)]
+        return view
+
+    return decorate
+
+
+def _hashed(subject: Callable[[], str]) -> Callable[[], str]:
+    def key() -> str:
+        secret = derived_key(current_app.config["SECRET_KEY"], "rate-limits")
+        return hmac.new(secret, subject().encode(), hashlib.sha256).hexdigest()[:32]
+
+    return key
+
+
+def register_rate_limits(app: Flask, settings: Settings) -> None:
+    """Put the limits of the routes of ``app`` into force, unless the settings switch them off."""
+    if not settings.rate_limits:
+        return
+    limiter = Limiter(
+        client_network,
+        storage_uri="redis://",
+        storage_options={"connection_pool": app.extensions["redis"].connection_pool},
+        strategy="moving-window",
+        in_memory_fallback_enabled=True,
+        headers_enabled=False,
+    )
+    for endpoint, view in app.view_functions.items():
+        limited_view: Any = view
+        for rate, by in getattr(view, "rate_limits", ()):
+            limited_view = limiter.limit(rate, key_func=_hashed(by))(limited_view)
+        app.view_functions[endpoint] = limited_view
+    limiter.init_app(app)
+    app.extensions["rate_limiter"] = limiter
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        """Name the limit that is nearest, in the fields of draft-ietf-httpapi-ratelimit-headers."""
+        current = limiter.current_limit
+        if current is None:
+            return response
+        try:
+            seconds = max(1, current.reset_at - int(time.time()))
+            remaining = 0 if current.breached else current.remaining
+        except redis.RedisError:  # gone since the limit was checked: the answer stands without these fields
+            return response
+        policy = f'"{request.endpoint}"'
+        response.headers["RateLimit-Policy"] = f"{policy};q={current.limit.amount};w={current.limit.get_expiry()}"
+        response.headers["RateLimit"] = f"{policy};r={remaining};t={seconds}"
+        if current.breached:
+            response.headers["Retry-After"] = str(seconds)
+        return response
