@@ -19,12 +19,14 @@ from app.core.database import database_config, db
 from app.core.projection_commands import projection_commands
 from app.core.projector import register_projection
 from app.core.secrets import development_secret
+from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
 from app.ledger.commands import ledger_commands
 from app.members import service as members
 from app.merchants import service as merchants
+from app.programme import routes as programme_routes
 from config import Settings, load_settings
 
 
@@ -69,12 +71,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.register_error_handlers(app)
     telemetry.register_telemetry(app)
     api = make_api(app)
-    for blueprint in (core_routes.blueprint, ledger_routes.blueprint, activities_routes.blueprint):
-        api.register_blueprint(blueprint)
+    for room in (core_routes, programme_routes, ledger_routes, activities_routes):
+        api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for group in (projection_commands, ledger_commands):
-        app.cli.add_command(group)
+    for command in (projection_commands, ledger_commands, *demo_commands):
+        app.cli.add_command(command)
     register_projection(app, MEMBER_DAYS)
     members.on_enrolled(ledger.open_accounts)
     auth.register_authenticator(app, "gp_", merchants.authenticate)

@@ -12,7 +12,9 @@ from app.catalog import service as catalog
 from app.core.clock import now
 from app.core.errors import Unauthorized
 from app.core.unit_of_work import unit_of_work
+from app.demo.credentials import DemoSecrets, load_secrets, save_secrets
 from app.demo.mapping import load_mapping
+from app.demo.team import ensure_team
 from app.impact import service as impact
 from app.members import service as members
 from app.merchants import service as merchants
@@ -29,8 +31,8 @@ class Prepared:
     """What the demo works with."""
 
     merchant_id: UUID
-    merchant_key: str
     member_id: UUID
+    secrets: DemoSecrets
 
 
 def ref_of(household: int) -> str:
@@ -91,8 +93,16 @@ def _demo_member(merchant_id: UUID, moment: datetime) -> UUID:
         return member.member_id
 
 
-def prepare(known_key: str, households: Sequence[int]) -> Prepared:
-    """Make sure of everything the baskets of ``households`` need; ``known_key`` is the merchant's key as remembered."""
+def find_demo_member() -> UUID | None:
+    """Return the member that the demo signs in as, None before the demo was set up."""
+    merchant = merchants.find_merchant_by_key(MERCHANT_KEY)
+    if merchant is None:
+        return None
+    return merchants.ids_by_ref(merchant.merchant_id, True, [ref_of(DEMO_HOUSEHOLD)]).get(ref_of(DEMO_HOUSEHOLD))
+
+
+def prepare(data_dir: Path, base_url: str, households: Sequence[int]) -> Prepared:
+    """Make sure of everything that the baskets of ``households`` need, and remember the secrets in ``data_dir``."""
     moment = now()
     catalog.load_reference()
     impact.load_reference()
@@ -100,4 +110,11 @@ def prepare(known_key: str, households: Sequence[int]) -> Prepared:
     merchant_id = _merchant(moment)
     member_id = _demo_member(merchant_id, moment)
     _enrol(merchant_id, households, moment)
-    return Prepared(merchant_id, _live_key(merchant_id, known_key, moment), member_id)
+    known = load_secrets(data_dir)
+    secrets = DemoSecrets(
+        base_url=base_url,
+        merchant_key=_live_key(merchant_id, known.merchant_key, moment),
+        staff=ensure_team(known.staff, moment),
+    )
+    save_secrets(data_dir, secrets)
+    return Prepared(merchant_id, member_id, secrets)
