@@ -21,6 +21,7 @@ from app.core.projector import register_projection
 from app.core.rate_limits import register_rate_limits
 from app.core.secrets import development_secret
 from app.core.tokens import register_token_authenticator, register_tokens
+from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
@@ -30,6 +31,7 @@ from app.members import service as members
 from app.members.delivery import register_delivery
 from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
+from app.programme import routes as programme_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -77,12 +79,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.register_error_handlers(app)
     telemetry.register_telemetry(app)
     api = make_api(app)
-    for room in (core_routes, staff_routes, members_routes, merchants_routes, ledger_routes, activities_routes):
+    rooms = (
+        core_routes,
+        programme_routes,
+        staff_routes,
+        members_routes,
+        merchants_routes,
+        ledger_routes,
+        activities_routes,
+    )
+    for room in rooms:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for group in (projection_commands, staff_commands, ledger_commands):
-        app.cli.add_command(group)
+    for command in (projection_commands, staff_commands, ledger_commands, *demo_commands):
+        app.cli.add_command(command)
     register_projection(app, MEMBER_DAYS)
     register_delivery(app)
     register_tokens(app, settings)

@@ -13,6 +13,7 @@ _FILE = "demo.json"
 class StaffSecret:
     """What one demo account signs in with."""
 
+    staff_id: str
     email: str
     password: str
     totp_secret: str
@@ -20,7 +21,7 @@ class StaffSecret:
 
 @dataclass(slots=True)
 class DemoSecrets:
-    """What the demo must remember in plain text; empty until it is made."""
+    """What the demo must remember in plain text; empty until it is made. ``base_url`` is where it last ran."""
 
     base_url: str = ""
     merchant_key: str = ""
@@ -40,7 +41,7 @@ def load_secrets(data_dir: Path) -> DemoSecrets:
 def save_secrets(data_dir: Path, secrets: DemoSecrets) -> None:
     """Remember ``secrets``; a reader sees the file before or after, never half of it, and nobody else may read it."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    temporary = data_dir / f"{_FILE}.{os.getpid()}"
+    temporary = data_dir / f".{_FILE}.{os.getpid()}"
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -36,6 +36,7 @@ from app.ledger.lots import (
     expiry_time,
 )
 from app.ledger.models import Account, Entry, LotAllocation, Posting
+from app.ledger.verification import Verification, verify
 
 __all__ = [
     "AccountState",
@@ -44,6 +45,7 @@ __all__ = [
     "ExpiryTerms",
     "MemberPlan",
     "PendingTerms",
+    "Verification",
     "Wallet",
     "available_time",
     "expiry_time",
@@ -54,6 +56,7 @@ __all__ = [
     "read_wallet",
     "settle_due",
     "start_write",
+    "verify",
 ]
 _Session = Session | scoped_session[Any]
 
