@@ -52,9 +52,10 @@ def _over_http(wrk: str, url: str, key: str, owner_url: str, activities: int, li
         "ACTIVITIES": str(activities), "LINES": str(lines), "MEMBERS": str(world.MEMBERS),
         "RUN": f"{time.time_ns()}", "KEY": f"Bearer {key}",
     }  # fmt: skip
+    connections = str(BATCH_CONNECTIONS if activities else CONNECTIONS)
     before, started = _awards(owner_url), time.monotonic()
     done = subprocess.run(
-        [wrk, "-t", "1", "-c", str(BATCH_CONNECTIONS if activities else CONNECTIONS), "-d", f"{seconds}s", "--timeout", "60s", "-s", str(LOAD), url],
+        [wrk, "-t", "1", "-c", connections, "-d", f"{seconds}s", "--timeout", "60s", "-s", str(LOAD), url],
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     elapsed = time.monotonic() - started

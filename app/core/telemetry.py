@@ -7,7 +7,6 @@ import sys
 import time
 
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
 from flask import Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,6 +17,7 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from structlog.tracebacks import ExceptionDictTransformer
 
 from app.core.ids import new_id
 

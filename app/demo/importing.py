@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.activities import service as activities
+from app.campaigns import service as campaigns
 from app.core.clock import now
 from app.core.errors import ProblemError
 from app.demo.outcomes import Outcomes
@@ -23,6 +24,7 @@ def import_baskets(
     """
     origin = activities.Source(merchant, is_age_bounded=False)
     outcomes = Outcomes()
+    words = campaigns.explainer(_LOCALE)
     waiting = iter(baskets)
     while batch := list(itertools.islice(waiting, BATCH_SIZE)):
         moment = now()
@@ -31,6 +33,6 @@ def import_baskets(
                 outcomes.add(body, result.status, None, result.code, moment)
             else:
                 status = 200 if result.is_replay else 201
-                outcomes.add(body, status, activities.answer(result, _LOCALE), "", moment)
+                outcomes.add(body, status, activities.answer(result, words), "", moment)
         progress(len(batch))
     return outcomes

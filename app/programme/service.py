@@ -82,7 +82,7 @@ def change(document: dict[str, Any]) -> int:
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext('programme_version'))"))
         newest = session.scalar(select(ProgrammeVersion).order_by(ProgrammeVersion.version.desc()).limit(1))
         if newest is not None and newest.document == document:
-            return newest.version
+            return int(newest.version)
         version = (newest.version if newest else 0) + 1
         session.add(ProgrammeVersion(version=version, document=document, created_at=now()))
         cache.bump("programme")
