@@ -76,9 +76,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["redis"] = redis.Redis.from_url(
         embedded.services_of(settings).redis_url, socket_timeout=1, socket_connect_timeout=1
     )
-    errors.register_error_handlers(app)
     telemetry.register_telemetry(app)
     api = make_api(app)
+    errors.register_error_handlers(app)  # after the API's own, which they replace
     rooms = (
         core_routes,
         programme_routes,

@@ -27,8 +27,10 @@ _BODY_BYTES_MAX = 4096
 def client_network() -> str:
     """Return the network the request comes from: an IPv4 address, or the /64 that one IPv6 customer has."""
     address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - a name for "unknown", not bound to
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((address, 64), strict=False))
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        address = address.ipv4_mapped
     return str(address)
 
 
@@ -92,10 +94,11 @@ def register_rate_limits(app: Flask, settings: Settings) -> None:
     @app.after_request
     def tell(response: Response) -> Response:
         """Name the limit that is nearest, in the fields of draft-ietf-httpapi-ratelimit-headers."""
-        current = limiter.current_limit
-        if current is None:
+        limits = limiter.current_limits
+        if not limits:
             return response
         try:
+            current = min(limits, key=lambda limit: (not limit.breached, limit.remaining))
             seconds = max(1, current.reset_at - int(time.time()))
             remaining = 0 if current.breached else current.remaining
         except redis.RedisError:  # gone since the limit was checked: the answer stands without these fields

@@ -46,7 +46,7 @@ class SignInSchema(Schema):
     """An address and the code that was sent there."""
 
     address = Text(required=True, maximum=ADDRESS_LENGTH_MAX)
-    code = Text(required=True, minimum=6, maximum=6, pattern=r"^[0-9]{6}\Z")
+    code = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{6}\Z", error="Six digits."))
 
 
 class RefreshSchema(Schema):

@@ -15,8 +15,9 @@ from app.core.secrets import derived_key
 
 STEP_SECONDS = 30
 STEPS_AROUND = 1
-_hasher = PasswordHasher()
-_places = BoundedSemaphore(2)  # one hash takes 64 MiB: a flood of sign-ins must not take it a thousand times
+# OWASP's Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_places = BoundedSemaphore(4)  # a flood of sign-ins must take neither all memory nor all processors
 _NOBODY = _hasher.hash("nobody has this password")
 
 

@@ -1,6 +1,6 @@
 """What staff send and get to sign in."""
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from app.core.schemas import Schema, Text
 from app.staff.service import PASSWORD_LENGTH_MAX
@@ -11,7 +11,7 @@ class CredentialsSchema(Schema):
 
     email = Text(required=True, maximum=254)
     password = Text(required=True, maximum=PASSWORD_LENGTH_MAX)
-    otp = Text(required=True, minimum=6, maximum=6, pattern=r"^[0-9]{6}\Z")
+    otp = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{6}\Z", error="Six digits."))
 
 
 class StaffTokenSchema(Schema):
