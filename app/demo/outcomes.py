@@ -34,7 +34,7 @@ class Outcomes:
     def add(
         self, sent: Mapping[str, Any], status: int, answer: Mapping[str, Any] | None, code: str, now: datetime
     ) -> None:
-        """Count the answer to one basket: the activity where it was taken, the problem's ``code`` where not."""
+        """Count the answer to one basket: the outcome where it was taken, the problem's ``code`` where not."""
         self.read += 1
         if answer is None:
             self.refused[code if sent["lines"] else EMPTY_BASKET] += 1

@@ -9,7 +9,7 @@ from rich.console import Console
 from app.core.clock import now
 from app.demo.baskets import YEAR_DAYS, Tally, households, read_baskets, window_bounds
 from app.demo.credentials import load_secrets
-from app.demo.errors import NotPrepared, NoServer
+from app.demo.errors import NoServer, NotPrepared
 from app.demo.importing import import_baskets
 from app.demo.outcomes import Outcomes
 from app.demo.prepare import Prepared, find_demo_member, prepare
