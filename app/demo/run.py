@@ -12,7 +12,7 @@ from app.demo.credentials import load_secrets
 from app.demo.errors import NoServer, NotPrepared
 from app.demo.importing import import_baskets
 from app.demo.outcomes import Outcomes
-from app.demo.prepare import Prepared, find_demo_member, prepare
+from app.demo.prepare import DEMO_HOUSEHOLD, Prepared, find_demo_member, prepare, ref_of
 from app.demo.progress import shown_progress
 from app.demo.replay import replay
 from app.demo.summary import Pointers, Run, print_pointers, print_summary
@@ -24,7 +24,6 @@ from app.merchants import service as merchants
 from config import Settings
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
-SAMPLE_ACTIVITY = "basket-31198570044"  # the data's very first basket
 _PATIENCE_SECONDS = 10
 
 
@@ -58,7 +57,7 @@ def _send(console: Console, prepared: Prepared, days: int | None, tally: Tally) 
         return replay(baskets, prepared.secrets.base_url, key, advance)
 
 
-def _pointers(prepared: Prepared, has_baskets: bool) -> Pointers:
+def _pointers(prepared: Prepared, sample: str) -> Pointers:
     secrets = prepared.secrets
     pair = members.start_session(prepared.member_id, now())
     return Pointers(
@@ -66,7 +65,7 @@ def _pointers(prepared: Prepared, has_baskets: bool) -> Pointers:
         member_token=pair.access_token,
         merchant_key=secrets.merchant_key,
         admin_token=token_of(secrets.staff["admin"]),
-        sample=f"/v1/activities/{SAMPLE_ACTIVITY}" if has_baskets else "/v1/customers/household-900",
+        sample=f"/v1/activities/{sample}" if sample else f"/v1/customers/{ref_of(DEMO_HOUSEHOLD)}",
         token_minutes=pair.expires_in // 60,
     )
 
@@ -90,7 +89,7 @@ def run_demo(settings: Settings, days: int | None, base_url: str) -> bool:
     seconds = time.monotonic() - started
     differences = tuple(str(difference) for difference in ledger.verify(ledger.Verification()))
     print_summary(console, Run(tally, outcomes, len(shoppers), seconds, differences))
-    print_pointers(console, _pointers(prepared, outcomes.read > 0))
+    print_pointers(console, _pointers(prepared, outcomes.sample))
     return not differences
 
 

@@ -144,5 +144,5 @@ def print_pointers(console: Console, pointers: Pointers) -> None:
         console.print(command, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"\nThe tokens live for {pointers.token_minutes} minutes; `flask --app wsgi demo-credentials` gives new ones.",
-        markup=False, highlight=False,
+        markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
