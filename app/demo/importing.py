@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.activities import service as activities
-from app.campaigns import service as campaigns
 from app.core.clock import now
 from app.core.errors import ProblemError
 from app.demo.outcomes import Outcomes
 from app.merchants.service import MerchantPrincipal
 
 BATCH_SIZE = 500
-_LOCALE = "en"
 
 
 def import_baskets(
@@ -24,7 +22,6 @@ def import_baskets(
     """
     origin = activities.Source(merchant, is_age_bounded=False)
     outcomes = Outcomes()
-    words = campaigns.explainer(_LOCALE)
     waiting = iter(baskets)
     while batch := list(itertools.islice(waiting, BATCH_SIZE)):
         moment = now()
@@ -32,7 +29,6 @@ def import_baskets(
             if isinstance(result, ProblemError):
                 outcomes.add(body, result.status, None, result.code, moment)
             else:
-                status = 200 if result.is_replay else 201
-                outcomes.add(body, status, activities.answer(result, words), "", moment)
+                outcomes.add(body, 200 if result.is_replay else 201, result.outcome, "", moment)
         progress(len(batch))
     return outcomes

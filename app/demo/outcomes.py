@@ -14,7 +14,8 @@ class Outcomes:
     """The sums over the answers; ``read`` = ``awarded`` + ``accepted`` + the sum of ``refused``.
 
     ``replayed`` of them the server knew already; ``awarded_new`` and ``points_new`` are what this run made it pay.
-    ``unclaimed`` counts the packaging and materials that no published factor covers: they claim 0.
+    ``unclaimed`` counts the packaging and materials that no published factor covers: they claim 0. ``sample`` is the
+    id of an awarded basket.
     """
 
     read: int = 0
@@ -26,6 +27,7 @@ class Outcomes:
     points_new: int = 0
     points: int = 0
     points_pending: int = 0
+    sample: str = ""
     by_campaign: Counter[str] = field(default_factory=Counter)
     by_member: Counter[str] = field(default_factory=Counter)
     impact: Counter[str] = field(default_factory=Counter)
@@ -34,7 +36,7 @@ class Outcomes:
     def add(
         self, sent: Mapping[str, Any], status: int, answer: Mapping[str, Any] | None, code: str, now: datetime
     ) -> None:
-        """Count the answer to one basket: the activity where it was taken, the problem's ``code`` where not."""
+        """Count the answer to one basket: the outcome where it was taken, the problem's ``code`` where not."""
         self.read += 1
         if answer is None:
             self.refused[code if sent["lines"] else EMPTY_BASKET] += 1
@@ -52,6 +54,7 @@ class Outcomes:
             if award["available_at"] is None or datetime.fromisoformat(award["available_at"]) > now:
                 self.points_pending += award["points"]
         if points:
+            self.sample = self.sample or sent["id"]
             self.by_member[sent["member"]["ref"]] += points
         for entry in answer["impact"]:
             if entry["metric"] is None:

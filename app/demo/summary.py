@@ -31,13 +31,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Pointers:
-    """Where to look next: the running server, and a token or key for each kind of person."""
+    """Where to look next: the running server, a token or key for each kind of person, a path for the merchant."""
 
     base_url: str
     member_token: str
     merchant_key: str
     admin_token: str
-    sample_activity: str
+    sample: str
     token_minutes: int
 
 
@@ -133,8 +133,8 @@ def print_summary(console: Console, run: Run) -> None:
 def print_pointers(console: Console, pointers: Pointers) -> None:
     """Print where the documentation is, and one line for each kind of person that works when it is pasted."""
     lines = [
-        ("A shopper's wallet", "/v1/me/wallet", pointers.member_token),
-        ("A merchant's activity", f"/v1/activities/{pointers.sample_activity}", pointers.merchant_key),
+        ("A shopper", "/v1/me/wallet", pointers.member_token),
+        ("A merchant", pointers.sample, pointers.merchant_key),
         ("A member of staff", "/v1/admin/programme", pointers.admin_token),
     ]
     console.print(f"\nDocumentation: {pointers.base_url}/docs", highlight=False)
@@ -144,5 +144,5 @@ def print_pointers(console: Console, pointers: Pointers) -> None:
         console.print(command, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"\nThe tokens live for {pointers.token_minutes} minutes; `flask --app wsgi demo-credentials` gives new ones.",
-        markup=False, highlight=False,
+        markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
