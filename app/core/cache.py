@@ -54,7 +54,7 @@ def _current_versions(state: _State) -> dict[str, int]:
             asked_at = time.monotonic()
             with db.engines[AUTOCOMMIT].connect() as connection:
                 rows = connection.execute(select(ConfigVersion.name, ConfigVersion.version))
-                state.versions = dict(rows.tuples().all())
+                state.versions = {name: version for name, version in rows}
             state.checked_at = asked_at
     return state.versions
 
