@@ -9,9 +9,8 @@
    items when a constraint refuses the statement, which undoes the whole of it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,55 +19,29 @@ from sqlalchemy.exc import IntegrityError
 
 from app.activities import claims, queries
 from app.activities.errors import ActivityClosed, ActivityIdReused, MemberNotFound, RevisionStale
-from app.activities.outcome import Accepted, award_of, outcome_of
+from app.activities.evaluating import Source, check, evaluate_report
+from app.activities.outcome import Accepted
 from app.activities.queries import Found, MemberFacts
 from app.activities.reading import (
     Report,
-    check_against_reference,
-    check_time,
     digest_of,
-    facts_of,
-    impact_subject,
 )
 from app.activities.schemas import ActivitySchema
-from app.campaigns import service as campaigns
-from app.catalog import service as catalog
 from app.core import schemas
 from app.core.clock import now
 from app.core.codes import normalise_code
 from app.core.database import driver_connection
-from app.core.errors import ProblemError, ServiceUnavailable, ValidationProblem
-from app.core.guarded_write import RowShape
-from app.core.ids import new_id
+from app.core.errors import ProblemError, ValidationProblem
 from app.core.outbox import FactKind
-from app.core.strict_json import dumps
 from app.core.unit_of_work import retry_transient, unit_of_work
-from app.impact import service as impact
 from app.ledger import service as ledger
-from app.merchants.service import MerchantPrincipal
-from app.programme import service as programme
 
-REGISTRY = RowShape("activity_registry", (
-    ("member_id", "uuid"), ("merchant_id", "uuid"), ("live", "boolean"), ("external_id", "text"),
-    ("activity_id", "uuid"), ("revision", "integer"), ("digest", "bytea"),
-))  # fmt: skip
-ACTIVITY = RowShape("activity", (
-    ("member_id", "uuid"), ("activity_id", "uuid"), ("revision", "integer"), ("merchant_id", "uuid"),
-    ("occurred_at", "timestamptz"), ("recorded_at", "timestamptz"), ("body", "jsonb"), ("outcome", "jsonb"),
-))  # fmt: skip
+Result = Accepted | ProblemError
 LOCKED_ATTEMPTS = 3
 _schema = ActivitySchema()
 
 
 Result = Accepted | ProblemError
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who reports, and whether the age of what is reported is bounded (an import of the past is not)."""
-
-    merchant: MerchantPrincipal
-    is_age_bounded: bool = True
 
 
 def report_many(origin: Source, bodies: Sequence[Any]) -> list[Result]:
@@ -152,18 +125,15 @@ def _report_locked(origin: Source, report: Report) -> Result:
         with unit_of_work(), driver_connection() as connection:
             [found] = read_asked(connection, origin, [report])
             if found.member is not None and not _is_known(report, found):
-                ledger.settle_due(found.member.member_id, moment)
+                ledger.lock_account(found.member.member_id)
                 [found] = read_asked(connection, origin, [report])
             if _is_known(report, found):
                 return first_answers([found])[0]
             if not has_member(report, found):
-                _check(origin, report, moment)
+                check(origin, report, moment)
                 return claims.store(origin.merchant, report, moment)
-            plans: dict[UUID, ledger.MemberPlan] = {}
-            member_id, accepted = _plan(origin, report, found, plans, moment)
-            if member_id not in ledger.start_write(list(plans.values()), moment).execute(connection):
-                raise ServiceUnavailable("The account is busy.")
-            return accepted
+            assert found.member is not None
+            return _award_locked(connection, origin, report, found.member, moment)
 
     for number in range(LOCKED_ATTEMPTS):
         try:
@@ -175,6 +145,37 @@ def _report_locked(origin: Source, report: Report) -> Result:
             if number == LOCKED_ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _award_locked(
+    connection: psycopg.Connection[Any], origin: Source, report: Report, member: MemberFacts, moment: datetime
+) -> Accepted:
+    """Award one activity in the open book of its member: what is due is settled first, what is owed repaid."""
+    with ledger.open_book(member.member_id, moment) as (_, book):
+        evaluated = evaluate_report(origin, report, member, moment)
+        paid_debt = ledger.award_in_book(book, evaluated.awarded_activity(origin))
+        evaluated.pay_debt(paid_debt)
+        book.add_fact(FactKind.ACTIVITY, evaluated.fact())
+    write = ledger.write_beside(member.member_id)
+    for shape, rows in evaluated.rows(origin, moment):
+        write.add(shape, rows)
+    write.execute(connection)
+    return evaluated.accepted()
+
+
+def _plan(
+    origin: Source, report: Report, found: Found, plans: dict[UUID, ledger.MemberPlan], moment: datetime
+) -> tuple[UUID, Accepted]:
+    """Evaluate one activity and add what it books to its member's plan."""
+    member, account = found.member, found.account
+    assert member is not None
+    assert account is not None
+    evaluated = evaluate_report(origin, report, member, moment)
+    plan = plans.get(member.member_id) or plans.setdefault(member.member_id, ledger.plan_for(account))
+    ledger.plan_activity(plan, evaluated.awarded_activity(origin), moment)
+    for shape, rows in evaluated.rows(origin, moment):
+        plan.rows.setdefault(shape, []).extend(rows)
+    return member.member_id, evaluated.accepted()
 
 
 def _is_known(report: Report, found: Found) -> bool:
@@ -216,80 +217,3 @@ def has_member(report: Report, found: Found) -> bool:
         place = "id" if "id" in member else "code"
         raise MemberNotFound(errors=[{"pointer": f"/member/{place}", "detail": "No such member."}])
     return False
-
-
-def _check(origin: Source, report: Report, moment: datetime) -> None:
-    check_against_reference(report.read, catalog.reference(), origin.merchant.max_evidence)
-    age_days_max = programme.current().activity_age_days_max if origin.is_age_bounded else None
-    check_time(report.read["occurred_at"], moment, age_days_max)
-
-
-def _plan(
-    origin: Source, report: Report, found: Found, plans: dict[UUID, ledger.MemberPlan], moment: datetime
-) -> tuple[UUID, Accepted]:
-    """Evaluate one activity and add what it books to its member's plan."""
-    _check(origin, report, moment)
-    member, account = found.member, found.account
-    assert member is not None
-    assert account is not None
-    plan = plans.get(member.member_id) or plans.setdefault(member.member_id, ledger.plan_for(account))
-    occurred_at = report.read["occurred_at"]
-    facts = facts_of(report.read, occurred_at, origin.merchant.default_evidence)
-    outcome, awards, claimed = evaluate(origin.merchant, facts, member, moment)
-    activity_id = new_id()
-    revision = report.read["revision"]
-    member_id = member.member_id
-    ledger.plan_activity(
-        plan,
-        ledger.AwardedActivity(
-            key=f"activity:{activity_id}:rev{revision}",
-            fingerprint=report.digest[:16],
-            activity_id=activity_id,
-            actor=f"merchant:{origin.merchant.merchant_key}",
-            effective_at=occurred_at,
-            awards=awards,
-            fact_kind=FactKind.ACTIVITY,
-            payload=_payload(facts, outcome, claimed),
-        ),
-        moment,
-    )
-    plan.rows.setdefault(REGISTRY, []).append(
-        (member_id, origin.merchant.id, origin.merchant.live, report.external_id, activity_id, revision, report.digest)
-    )
-    plan.rows.setdefault(ACTIVITY, []).append(
-        (member_id, activity_id, revision, origin.merchant.id, occurred_at, moment, dumps(report.body).decode(),
-         dumps(outcome).decode())
-    )  # fmt: skip
-    entries = impact.entry_rows(member_id, activity_id, claimed, occurred_at, moment)
-    if entries:
-        plan.rows.setdefault(impact.IMPACT_ENTRY, []).extend(entries)
-    return member_id, Accepted(activity_id, report.external_id, revision, member_id, occurred_at, outcome)
-
-
-def evaluate(
-    merchant: MerchantPrincipal, facts: Mapping[str, Any], member: MemberFacts | None, moment: datetime
-) -> tuple[dict[str, Any], list[ledger.Award], impact.Impact]:
-    """Return the outcome, the awards and the impact of ``facts``, writing nothing; the same for award and preview."""
-    settings = programme.current()
-    of_member = member.for_rules(moment) if member else {"tier": "seed", "region": None, "tags": [], "age_days": 0}
-    of_merchant = {"id": str(merchant.id), "key": merchant.merchant_key}
-    evaluation = campaigns.evaluate(facts, of_member, of_merchant, moment)
-    void_at = facts["occurred_at"] + timedelta(days=settings.completion_days_max)
-    awards = [award_of(desired, facts, settings.zone, void_at) for desired in evaluation.desired]
-    claimed = impact.claim_impact(impact_subject(facts))
-    return outcome_of(evaluation, awards, claimed, moment), awards, claimed
-
-
-def _payload(facts: Mapping[str, Any], outcome: Mapping[str, Any], claimed: impact.Impact) -> str:
-    """Return what projections learn of an activity."""
-    metrics: dict[str, int] = {}
-    for entry in claimed.entries:
-        metrics[entry.metric] = metrics.get(entry.metric, 0) + entry.value
-    return dumps(
-        {
-            "kind": facts["kind"],
-            "occurred_at": facts["occurred_at"],
-            "points": outcome["points"]["awarded"],
-            "impact": metrics,
-        }
-    ).decode()

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from app.activities import intake, queries
 from app.activities.errors import ActivityNotFound
-from app.activities.intake import Result, Source, report_many
+from app.activities.evaluating import Source, evaluate
+from app.activities.intake import Result, report_many
 from app.activities.outcome import Accepted, render
 from app.activities.queries import Found, MemberFacts
 from app.activities.reading import Report, check_against_reference, facts_of
@@ -75,11 +76,11 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     check_against_reference(cart, reference, merchant.max_evidence)
     member = _find_member(merchant, cart)
     facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
-    outcome, _, _ = intake.evaluate(merchant, facts, member, moment)
+    outcome, _, _ = evaluate(merchant, facts, member, moment)
     shown = render(outcome, campaigns.explainer(locale))
 
     def worth_of(changed: Mapping[str, Any]) -> Mapping[str, Any]:
-        return intake.evaluate(merchant, changed, member, moment)[0]
+        return evaluate(merchant, changed, member, moment)[0]
 
     shown["suggestions"] = suggest(facts, outcome, reference, worth_of, locale)
     shown["member_id"] = None

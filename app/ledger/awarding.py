@@ -84,7 +84,6 @@ class AwardedActivity:
     fingerprint: bytes
     activity_id: UUID
     actor: str
-    effective_at: datetime
     awards: Sequence[Award]
     fact_kind: str
     payload: str
@@ -142,7 +141,7 @@ def plan_activity(plan: MemberPlan, activity: AwardedActivity, now: datetime) ->
         plan.due(award.expires_at)
         entries.append((
             member_id, account.last_seq, award.points, account.pending, account.available, account.held, account.debt,
-            activity.effective_at, now, "issued", "available" if is_matured else "pending", activity.key,
+            now, now, "issued", "available" if is_matured else "pending", activity.key,
         ))  # fmt: skip
         lots.append((
             member_id, account.last_seq, award.points, award.points, award.available_at, award.expires_at,

@@ -65,7 +65,10 @@ class Posting(db.Model):  # type: ignore[name-defined,misc]
     """One business event; its key is the event itself. Its entries are ``first_seq`` and the following ones."""
 
     __tablename__ = "posting"
-    __table_args__ = (CheckConstraint("entry_count > 0", name="has_entries"),)
+    __table_args__ = (
+        CheckConstraint("entry_count > 0", name="has_entries"),
+        Index("ix_posting_reverses", "member_id", "reverses", postgresql_where=text("reverses IS NOT NULL")),
+    )
 
     member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
     idempotency_key: Mapped[str] = mapped_column(String, primary_key=True)
@@ -156,3 +159,41 @@ class LotAllocation(db.Model):  # type: ignore[name-defined,misc]
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     lot_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     amount: Mapped[int] = mapped_column(BigInteger)
+
+
+class Hold(db.Model):  # type: ignore[name-defined,misc]
+    """Points set aside until they are captured or released; at ``expires_at`` they go back by themselves.
+
+    ``seq`` is the entry that took them: its allocations name the lots. ``captured`` is the part that was spent.
+    """
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        ForeignKeyConstraint(["member_id", "seq"], ["entry.member_id", "entry.seq"]),
+        CheckConstraint("amount > 0 AND captured >= 0 AND captured <= amount", name="captured"),
+        CheckConstraint("status IN ('open', 'captured', 'released', 'expired')", name="status"),
+        Index("ix_hold_open", "member_id", "expires_at", postgresql_where=text("status = 'open'")),
+    )
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    hold_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    captured: Mapped[int] = _points()
+    seq: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(String)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    merchant_id: Mapped[UUID | None] = mapped_column(PgUUID)
+    order_ref: Mapped[str | None] = mapped_column(String)
+
+
+class HoldRegistry(db.Model):  # type: ignore[name-defined,misc]
+    """Registry of holds: whose points a hold's id is about, and which merchant may capture it."""
+
+    __tablename__ = "hold_registry"
+
+    hold_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(PgUUID)
+    merchant_id: Mapped[UUID | None] = mapped_column(PgUUID)
+    live: Mapped[bool] = mapped_column(Boolean)

@@ -1,17 +1,19 @@
 """The SELECTs of the ledger, locking reads included."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, text
 from sqlalchemy.orm import Session, scoped_session
 
-from app.ledger.lots import OpenLot
-from app.ledger.models import Account, Entry, Lot, Posting
+from app.ledger.lots import HoldState, LotState
+from app.ledger.models import Account, Entry, Hold, Lot, LotAllocation, Posting
 
 _Session = Session | scoped_session[Any]
 UPCOMING_MAX = 12
+SPENDABLE_CHUNK = 100
 
 
 def find_account(session: _Session, member_id: UUID) -> Account | None:
@@ -25,36 +27,148 @@ def lock_account(session: _Session, member_id: UUID) -> Account | None:
     return session.scalar(query.with_for_update(key_share=True).execution_options(populate_existing=True))
 
 
-def list_due_lots(session: _Session, member_id: UUID, now: datetime) -> list[OpenLot]:
+def lock_due_accounts(session: _Session, now: datetime, limit: int) -> Sequence[Account]:
+    """Lock and return accounts with something due, by member id, passing over those that somebody else has locked."""
+    return session.scalars(
+        select(Account)
+        .where(Account.next_due_at <= now)
+        .order_by(Account.next_due_at)
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def in_force(extended_until: datetime | None) -> ColumnElement[Any]:
+    """Return a lot's expiry as it is in force: not before the account's extension; null is never."""
+    if extended_until is None:
+        return Lot.expires_at.expression
+    return case((Lot.expires_at.is_not(None), func.greatest(Lot.expires_at, extended_until)))
+
+
+def _states(session: _Session, query: Any) -> list[LotState]:
+    return [LotState(*row) for row in session.execute(query)]
+
+
+def _select_lots(extended_until: datetime | None) -> Any:
+    return select(
+        Lot.lot_id, Lot.amount, Lot.remaining, Lot.held, Lot.spent, Lot.expired, Lot.reversed, Lot.repaid,
+        Lot.clawed_back, Lot.is_matured, Lot.available_at, in_force(extended_until), Lot.void_at,
+    )  # fmt: skip
+
+
+def list_due_lots(session: _Session, member_id: UUID, extended_until: datetime | None, now: datetime) -> list[LotState]:
     """Return the open lots of a member to which something has happened by ``now``."""
     waits = and_(~Lot.is_matured, or_(Lot.available_at <= now, and_(Lot.available_at.is_(None), Lot.void_at <= now)))
-    rows = session.execute(
-        select(
-            Lot.lot_id, Lot.remaining, Lot.held, Lot.is_matured, Lot.available_at, Lot.expires_at, Lot.void_at
-        ).where(Lot.member_id == member_id, Lot.is_open, Lot.remaining > 0, or_(waits, Lot.expires_at <= now))
+    return _states(
+        session,
+        _select_lots(extended_until).where(
+            Lot.member_id == member_id, Lot.is_open, Lot.remaining > 0, or_(waits, in_force(extended_until) <= now)
+        ),
     )
-    return [OpenLot(*row) for row in rows]
 
 
-def next_due_time(session: _Session, member_id: UUID) -> datetime | None:
-    """Return when the member's next lot matures, expires or is voided, or None."""
+def list_due_holds(session: _Session, member_id: UUID, now: datetime) -> list[HoldState]:
+    """Return the member's open holds that have ended by themselves by ``now``, with the lots they took."""
+    return _holds(session, member_id, Hold.status == "open", Hold.expires_at <= now)
+
+
+def _holds(session: _Session, member_id: UUID, *conditions: Any) -> list[HoldState]:
+    rows = session.execute(
+        select(Hold.hold_id, Hold.expires_at, LotAllocation.lot_id, LotAllocation.amount)
+        .join(LotAllocation, and_(LotAllocation.member_id == Hold.member_id, LotAllocation.seq == Hold.seq))
+        .where(Hold.member_id == member_id, *conditions)
+        .order_by(Hold.expires_at, Hold.hold_id, LotAllocation.lot_id)
+    )
+    found: dict[UUID, tuple[datetime, list[tuple[int, int]]]] = {}
+    for hold_id, expires_at, lot_id, amount in rows:
+        found.setdefault(hold_id, (expires_at, []))[1].append((lot_id, amount))
+    return [HoldState(hold_id, expires_at, tuple(parts)) for hold_id, (expires_at, parts) in found.items()]
+
+
+def get_open_hold(session: _Session, member_id: UUID, hold_id: UUID) -> HoldState:
+    """Return an open hold with the lots it took."""
+    [found] = _holds(session, member_id, Hold.hold_id == hold_id)
+    return found
+
+
+def close_due_holds(session: _Session, member_id: UUID, now: datetime) -> None:
+    """Mark the holds that have ended by themselves."""
+    session.execute(
+        text(
+            "UPDATE hold SET status = 'expired', closed_at = expires_at"
+            " WHERE member_id = :member_id AND status = 'open' AND expires_at <= :now"
+        ),
+        {"member_id": member_id, "now": now},
+    )
+
+
+def list_lots(
+    session: _Session, member_id: UUID, lot_ids: Collection[int], extended_until: datetime | None
+) -> list[LotState]:
+    """Return the member's lots of these ids."""
+    if not lot_ids:
+        return []
+    return _states(
+        session, _select_lots(extended_until).where(Lot.member_id == member_id, Lot.lot_id.in_(sorted(lot_ids)))
+    )
+
+
+def list_spendable_lots(
+    session: _Session, member_id: UUID, points: int, extended_until: datetime | None
+) -> list[LotState]:
+    """Return lots with available points, first expiring first, until they make up ``points`` or there are no more."""
+    found: list[LotState] = []
+    query = (
+        _select_lots(extended_until)
+        .where(Lot.member_id == member_id, Lot.is_open, Lot.is_matured, Lot.remaining > 0)
+        .order_by(Lot.expires_at, Lot.lot_id)
+    )
+    offset = 0
+    while points > 0:
+        chunk = _states(session, query.limit(SPENDABLE_CHUNK).offset(offset))
+        found += chunk
+        points -= sum(lot.remaining for lot in chunk)
+        offset += len(chunk)
+        if len(chunk) < SPENDABLE_CHUNK:
+            break
+    return found
+
+
+def list_repaid_lots(session: _Session, member_id: UUID, extended_until: datetime | None, limit: int) -> list[LotState]:
+    """Return the member's newest lots that have repaid debt."""
+    return _states(
+        session,
+        _select_lots(extended_until)
+        .where(Lot.member_id == member_id, Lot.repaid > 0)
+        .order_by(Lot.lot_id.desc())
+        .limit(limit),
+    )
+
+
+def next_due_time(session: _Session, member_id: UUID, extended_until: datetime | None) -> datetime | None:
+    """Return when the member's next lot matures, expires or is voided, or the next hold ends, or None."""
     waits_until = func.coalesce(Lot.available_at, Lot.void_at)
-    moment: datetime | None = session.scalar(
-        select(func.least(func.min(waits_until).filter(~Lot.is_matured), func.min(Lot.expires_at))).where(
+    of_lots: datetime | None = session.scalar(
+        select(func.least(func.min(waits_until).filter(~Lot.is_matured), func.min(in_force(extended_until)))).where(
             Lot.member_id == member_id, Lot.is_open, Lot.remaining > 0
         )
     )
-    return moment
+    of_holds: datetime | None = session.scalar(
+        select(func.min(Hold.expires_at)).where(Hold.member_id == member_id, Hold.status == "open")
+    )
+    return min((moment for moment in (of_lots, of_holds) if moment is not None), default=None)
 
 
-def list_expiring(session: _Session, member_id: UUID, now: datetime) -> list[Any]:
+def list_expiring(session: _Session, member_id: UUID, extended_until: datetime | None, now: datetime) -> list[Any]:
     """Return (points, moment) of the next 12 moments at which points expire."""
+    ends_at = in_force(extended_until)
     return list(
         session.execute(
-            select(func.sum(Lot.remaining), Lot.expires_at)
-            .where(Lot.member_id == member_id, Lot.is_open, Lot.remaining > 0, Lot.expires_at > now)
-            .group_by(Lot.expires_at)
-            .order_by(Lot.expires_at)
+            select(func.sum(Lot.remaining), ends_at)
+            .where(Lot.member_id == member_id, Lot.is_open, Lot.remaining > 0, ends_at > now)
+            .group_by(ends_at)
+            .order_by(ends_at)
             .limit(UPCOMING_MAX)
         )
     )
@@ -73,6 +187,45 @@ def list_maturing(session: _Session, member_id: UUID, now: datetime) -> list[Any
     )
 
 
+def find_posting(session: _Session, member_id: UUID, key: str) -> Posting | None:
+    """Return the posting of that key, or None."""
+    return session.get(Posting, (member_id, key))
+
+
+def list_posting_entries(session: _Session, posting: Posting) -> Sequence[Entry]:
+    """Return the entries of a posting, which follow each other."""
+    return session.scalars(
+        select(Entry)
+        .where(
+            Entry.member_id == posting.member_id,
+            Entry.seq >= posting.first_seq,
+            Entry.seq < posting.first_seq + posting.entry_count,
+        )
+        .order_by(Entry.seq)
+    ).all()
+
+
+def sum_allocations(session: _Session, member_id: UUID, seqs: Sequence[int]) -> dict[int, int]:
+    """Return the points that these entries took, by lot."""
+    rows = session.execute(
+        select(LotAllocation.lot_id, func.sum(LotAllocation.amount))
+        .where(LotAllocation.member_id == member_id, LotAllocation.seq.in_(seqs))
+        .group_by(LotAllocation.lot_id)
+    )
+    return {lot_id: int(points) for lot_id, points in rows}
+
+
+def list_refund_seqs(session: _Session, member_id: UUID, key: str) -> list[int]:
+    """Return the entries by which postings gave back what the posting of ``key`` had spent."""
+    return list(
+        session.scalars(
+            select(Entry.seq)
+            .join(Posting, and_(Posting.member_id == Entry.member_id, Posting.idempotency_key == Entry.posting_key))
+            .where(Posting.member_id == member_id, Posting.reverses == key, Entry.source == literal("spent"))
+        )
+    )
+
+
 def list_entries(session: _Session, member_id: UUID, before_seq: int | None, limit: int) -> list[Any]:
     """Return (entry, posting, lot or None), newest first, of a member's entries before ``before_seq``."""
     query = (
@@ -84,3 +237,11 @@ def list_entries(session: _Session, member_id: UUID, before_seq: int | None, lim
     if before_seq is not None:
         query = query.where(Entry.seq < before_seq)
     return list(session.execute(query.order_by(Entry.seq.desc()).limit(limit)))
+
+
+def funders_of(session: _Session, member_id: UUID, lot_ids: Collection[int]) -> dict[int, UUID | None]:
+    """Return who funds each of these lots; None is the programme."""
+    rows = session.execute(
+        select(Lot.lot_id, Lot.funder).where(Lot.member_id == member_id, Lot.lot_id.in_(sorted(lot_ids)))
+    )
+    return {row.lot_id: row.funder for row in rows}

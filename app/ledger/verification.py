@@ -127,7 +127,7 @@ WITH taken AS (
   SELECT member_id, seq, sum(amount) AS amount FROM lot_allocation WHERE {_CHUNK} GROUP BY member_id, seq)
 SELECT e.member_id, 'allocations of entry ' || e.seq, e.amount, coalesce(t.amount, 0)
 FROM (SELECT * FROM entry WHERE {_CHUNK}) AS e LEFT JOIN taken AS t ON t.member_id = e.member_id AND t.seq = e.seq
-WHERE e.source <> 'issued' AND e.amount <> coalesce(t.amount, 0)
+WHERE e.source <> 'issued' AND e.target <> 'written_off' AND e.amount <> coalesce(t.amount, 0)
 ORDER BY 1, e.seq
 """  # noqa: S608 - as above
 

@@ -1,0 +1,58 @@
+"""Use cases of the ledger; nobody else writes its tables."""
+
+from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan, plan_activity, plan_for
+from app.ledger.booking import AccountBook
+from app.ledger.lots import ExpiryTerms, PendingTerms, available_time, expiry_time
+from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
+from app.ledger.service.books import POINTS_MAX, Posted, lock_account, open_book
+from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.holds import (
+    capture_hold,
+    find_hold_owner,
+    get_hold,
+    hold_points,
+    refund_spend,
+    release_hold,
+    spend_points,
+)
+from app.ledger.service.reading import Wallet, list_entries, read_wallet
+from app.ledger.verification import Verification, verify
+
+__all__ = [
+    "POINTS_MAX",
+    "AccountBook",
+    "AccountState",
+    "Award",
+    "AwardedActivity",
+    "ExpiryTerms",
+    "MemberPlan",
+    "PendingTerms",
+    "Posted",
+    "Verification",
+    "Wallet",
+    "adjust_points",
+    "available_time",
+    "award_in_book",
+    "capture_hold",
+    "expiry_time",
+    "extend_expiry",
+    "find_hold_owner",
+    "get_hold",
+    "give_points",
+    "hold_points",
+    "list_entries",
+    "lock_account",
+    "open_accounts",
+    "open_book",
+    "plan_activity",
+    "plan_for",
+    "read_wallet",
+    "refund_spend",
+    "release_hold",
+    "reverse_points",
+    "spend_points",
+    "start_write",
+    "verify",
+    "write_beside",
+    "write_off_debt",
+]

@@ -1,0 +1,163 @@
+"""Open and close the book of an account: lock it, settle what is due, and write what was entered."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session, scoped_session
+
+from app.core.database import driver_connection
+from app.core.unit_of_work import unit_of_work
+from app.ledger import queries
+from app.ledger.booking import BUCKETS, AccountBook, write_books
+from app.ledger.errors import AccountNotFound, InvalidPoints, PostingKeyReused
+from app.ledger.lots import due_movements, expiry_order
+from app.ledger.models import Account
+
+_Session = Session | scoped_session[Any]
+POINTS_MAX = 10**12
+REPAID_LOTS = 500
+GRACE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a posting did: the points of each of its movements by (source, target), and the balances after it.
+
+    ``is_replay`` says that the same key did it before.
+    """
+
+    key: str
+    kind: str
+    moved: dict[tuple[str, str], int]
+    pending: int
+    available: int
+    held: int
+    debt: int
+    is_replay: bool = False
+
+    def points(self, source: str, target: str) -> int:
+        """Return the points that moved from ``source`` to ``target``."""
+        return self.moved.get((source, target), 0)
+
+
+def check_points(points: int) -> int:
+    """Return ``points``; raise InvalidPoints unless it is a whole number from 1 to 10^12."""
+    if type(points) is not int or not 1 <= points <= POINTS_MAX:
+        raise InvalidPoints
+    return points
+
+
+def book_of(account: Account, moment: datetime) -> AccountBook:
+    """Return an empty book of a locked account."""
+    return AccountBook(
+        account.member_id, moment, {bucket: getattr(account, bucket) for bucket in BUCKETS}, account.version,
+        account.last_seq, account.next_due_at, account.extended_until,
+    )  # fmt: skip
+
+
+def settle_book(session: _Session, book: AccountBook) -> None:
+    """Enter what time has done to the account up to the book's moment, if anything is due."""
+    if book.next_due_at is None or book.next_due_at > book.moment:
+        return
+    book.add_lots(queries.list_due_lots(session, book.member_id, book.extended_until, book.moment))
+    holds = queries.list_due_holds(session, book.member_id, book.moment)
+    held = {lot_id for hold in holds for lot_id, _ in hold.parts}
+    book.add_lots(queries.list_lots(session, book.member_id, held - book.lots.keys(), book.extended_until))
+    movements, given_back = due_movements(book.lots.values(), holds, book.buckets["debt"], book.moment)
+    book.book(movements)
+    give_back(session, book, given_back)
+    queries.close_due_holds(session, book.member_id, book.moment)
+    write_books_of([book])
+    book.next_due_at = queries.next_due_time(session, book.member_id, book.extended_until)
+
+
+def give_back(session: _Session, book: AccountBook, points: int) -> None:
+    """Return ``points`` to lots that have repaid for others; the balances of the account do not change.
+
+    A lot that has expired meanwhile gets the grace period.
+    """
+    if points == 0:
+        return
+    book.add_lots(queries.list_repaid_lots(session, book.member_id, book.extended_until, REPAID_LOTS))
+    repaid = sorted((lot for lot in book.lots.values() if lot.repaid > lot.clawed_back), key=expiry_order)
+    for lot in reversed(repaid):
+        part = min(points, lot.repaid - max(0, lot.clawed_back - lot.held - lot.spent))
+        lot.repaid -= part
+        lot.remaining += part
+        points -= part
+        if part and lot.expires_at is not None:
+            lot.expires_at = max(lot.expires_at, book.moment + GRACE)
+    assert points == 0
+
+
+def write_books_of(books: list[AccountBook]) -> None:
+    """Write what is entered in ``books`` and let them go on as stored."""
+    changed = [book for book in books if book.has_changes()]
+    if not changed:
+        return
+    with driver_connection() as connection:
+        write_books(connection, changed)
+    for book in changed:
+        book.written = book.account_row()
+        book.stored = {}
+        lots, book.lots = book.lots, {}
+        book.add_lots(lots.values())
+        book.postings, book.entries, book.allocations, book.facts, book.new_lots = [], [], [], [], {}
+
+
+@contextmanager
+def open_book(member_id: UUID, moment: datetime) -> Iterator[tuple[scoped_session[Any], AccountBook]]:
+    """Lock the account, settle it, and write on leaving what was entered meanwhile; joins the caller's unit of work.
+
+    Raises AccountNotFound.
+    """
+    with unit_of_work() as session:
+        account = queries.lock_account(session, member_id)
+        if account is None:
+            raise AccountNotFound
+        book = book_of(account, moment)
+        settle_book(session, book)
+        yield session, book
+        write_books_of([book])
+
+
+def lock_account(member_id: UUID) -> None:
+    """Lock the account until the open unit of work ends, so that what is read after it is current."""
+    with unit_of_work() as session:
+        if queries.lock_account(session, member_id) is None:
+            raise AccountNotFound
+
+
+def find_replay(session: _Session, member_id: UUID, key: str, fingerprint: bytes) -> Posted | None:
+    """Return what the posting of ``key`` did, None where there is none; raise PostingKeyReused for other content."""
+    posting = queries.find_posting(session, member_id, key)
+    if posting is None:
+        return None
+    if bytes(posting.fingerprint) != fingerprint:
+        raise PostingKeyReused
+    entries = queries.list_posting_entries(session, posting)
+    moved: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        pair = (entry.source, entry.target)
+        moved[pair] = moved.get(pair, 0) + entry.amount
+    last = entries[-1]
+    return Posted(
+        key, posting.kind, moved, last.pending, last.available, last.held, last.debt, is_replay=True
+    )  # fmt: skip
+
+
+def posted(book: AccountBook) -> Posted:
+    """Return what the posting that was entered last does."""
+    posting = book.postings[-1]
+    moved: dict[tuple[str, str], int] = {}
+    for entry in book.entries[len(book.entries) - posting[5] :]:
+        pair = (entry[9], entry[10])
+        moved[pair] = moved.get(pair, 0) + entry[2]
+    buckets = book.buckets
+    return Posted(
+        posting[1], posting[2], moved, buckets["pending"], buckets["available"], buckets["held"], buckets["debt"]
+    )
