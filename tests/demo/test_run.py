@@ -50,6 +50,7 @@ def test_a_replay_accounts_for_every_basket_and_a_rerun_pays_nothing(
 
     asked = re.findall(r"^curl -s -H 'Authorization: (Bearer \S+)' (http\S+)$", output, re.MULTILINE)
     assert [_status(url, credential) for credential, url in asked] == [200, 200, 200]
+    assert "/v1/activities/basket-" in asked[1][1]
 
     assert run.run_demo(settings, DAYS, base_url)
     again = _figures(capsys.readouterr().out)
