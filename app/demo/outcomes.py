@@ -64,6 +64,7 @@ class Outcomes:
 
     def merge(self, other: "Outcomes") -> None:
         """Add the sums of ``other``."""
+        self.sample = self.sample or other.sample
         for name in (
             "read",
             "awarded",

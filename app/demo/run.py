@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from app.core.cache import CHECK_SECONDS
 from app.core.clock import now
 from app.demo.baskets import YEAR_DAYS, Tally, households, read_baskets, window_bounds
 from app.demo.credentials import load_secrets
@@ -81,8 +82,10 @@ def run_demo(settings: Settings, days: int | None, base_url: str) -> bool:
     base_url = (base_url or settings.public_url or known or DEFAULT_BASE_URL).rstrip("/")
     if days:
         check_server(base_url)
-    shoppers = [] if days == 0 else households(days)
-    prepared = prepare(settings.data_dir, base_url, shoppers)
+    with console.status("setting the programme up"):
+        shoppers = [] if days == 0 else households(days)
+        prepared = prepare(settings.data_dir, base_url, shoppers)
+        time.sleep(CHECK_SECONDS)  # by then every process of the server has seen the key, the campaigns and the rest
     tally, outcomes, started = Tally(), Outcomes(), time.monotonic()
     if days != 0:
         outcomes = _send(console, prepared, days, tally)

@@ -185,11 +185,13 @@ def test_a_claim_of_nothing_is_counted_as_such() -> None:
 
 
 def test_merging_adds_every_sum() -> None:
-    left, right = Outcomes(), Outcomes()
+    left, right, total = Outcomes(), Outcomes(), Outcomes()
     for outcomes in (left, right):
         outcomes.add(_body(1, 1), 201, _activity(5), "", NOW)
         outcomes.add(_body(2, 1), 422, None, "too_old", NOW)
-    left.merge(right)
-    assert (left.read, left.awarded, left.points, left.by_member["household-1"], left.refused["too_old"]) == (
+    total.merge(left)
+    total.merge(right)
+    assert total.sample == "basket-1"
+    assert (total.read, total.awarded, total.points, total.by_member["household-1"], total.refused["too_old"]) == (
         4, 2, 10, 10, 2,
     )  # fmt: skip
