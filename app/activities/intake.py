@@ -36,7 +36,6 @@ from app.core.outbox import FactKind
 from app.core.unit_of_work import retry_transient, unit_of_work
 from app.ledger import service as ledger
 
-Result = Accepted | ProblemError
 LOCKED_ATTEMPTS = 3
 _schema = ActivitySchema()
 

@@ -24,6 +24,7 @@ CHANGED = (
     "certification",
     "config_version",
     "demo_window",
+    "hold_registry",
     "idempotency_record",
     "material",
     "member",
@@ -44,6 +45,7 @@ CHANGED = (
     "member_code",
     "member_session",
     "merchant_key",
+    "hold",
     "lot",
 )
 
@@ -83,6 +85,14 @@ def upgrade() -> None:
         sa.Column("anchored_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("days BETWEEN 1 AND 366", name=op.f("ck_demo_window_days")),
         sa.PrimaryKeyConstraint("days", name=op.f("pk_demo_window")),
+    )
+    op.create_table(
+        "hold_registry",
+        sa.Column("hold_id", sa.UUID(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("merchant_id", sa.UUID(), nullable=True),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("hold_id", name=op.f("pk_hold_registry")),
     )
     op.create_table(
         "idempotency_record",
@@ -476,6 +486,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["member_id"], ["account.member_id"], name=op.f("fk_posting_member_id_account")),
         sa.PrimaryKeyConstraint("member_id", "idempotency_key", name=op.f("pk_posting")),
     )
+    op.create_index(
+        "ix_posting_reverses",
+        "posting",
+        ["member_id", "reverses"],
+        unique=False,
+        postgresql_where=sa.text("reverses IS NOT NULL"),
+    )
     op.create_table(
         "entry",
         sa.Column("member_id", sa.UUID(), nullable=False),
@@ -498,6 +515,29 @@ def upgrade() -> None:
             name=op.f("fk_entry_member_id_posting_key_posting"),
         ),
         sa.PrimaryKeyConstraint("member_id", "seq", name=op.f("pk_entry")),
+    )
+    op.create_table(
+        "hold",
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("hold_id", sa.UUID(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("captured", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("merchant_id", sa.UUID(), nullable=True),
+        sa.Column("order_ref", sa.String(), nullable=True),
+        sa.CheckConstraint("status IN ('open', 'captured', 'released', 'expired')", name=op.f("ck_hold_status")),
+        sa.CheckConstraint("amount > 0 AND captured >= 0 AND captured <= amount", name=op.f("ck_hold_captured")),
+        sa.ForeignKeyConstraint(
+            ["member_id", "seq"], ["entry.member_id", "entry.seq"], name=op.f("fk_hold_member_id_seq_entry")
+        ),
+        sa.PrimaryKeyConstraint("member_id", "hold_id", name=op.f("pk_hold")),
+    )
+    op.create_index(
+        "ix_hold_open", "hold", ["member_id", "expires_at"], unique=False, postgresql_where=sa.text("status = 'open'")
     )
     op.create_table(
         "lot",
@@ -568,7 +608,10 @@ def downgrade() -> None:
     op.drop_table("lot_allocation")
     op.drop_index("ix_lot_open", table_name="lot", postgresql_where=sa.text("is_open"))
     op.drop_table("lot")
+    op.drop_index("ix_hold_open", table_name="hold", postgresql_where=sa.text("status = 'open'"))
+    op.drop_table("hold")
     op.drop_table("entry")
+    op.drop_index("ix_posting_reverses", table_name="posting", postgresql_where=sa.text("reverses IS NOT NULL"))
     op.drop_table("posting")
     op.drop_table("impact_entry")
     op.drop_table("activity")
@@ -606,6 +649,7 @@ def downgrade() -> None:
     op.drop_table("impact_factor")
     op.drop_index(op.f("ix_idempotency_record_created_at"), table_name="idempotency_record")
     op.drop_table("idempotency_record")
+    op.drop_table("hold_registry")
     op.drop_table("demo_window")
     op.drop_table("config_version")
     op.drop_table("certification")

@@ -36,7 +36,6 @@ def write_beside(member_id: UUID) -> GuardedWrite:
 
 def award_in_book(book: AccountBook, activity: AwardedActivity) -> int:
     """Enter the awards of ``activity`` in an open book; return the points of them that repaid debt at once."""
-    paid_debt = 0
     if activity.awards:
         book.open_posting(
             activity.key, "award", fingerprint=activity.fingerprint, activity_id=activity.activity_id,
