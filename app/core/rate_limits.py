@@ -26,7 +26,10 @@ _BODY_BYTES_MAX = 4096
 
 def client_network() -> str:
     """Return the network the request comes from: an IPv4 address, or the /64 that one IPv6 customer has."""
-    address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - a name for "unknown", not bound to
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is None:
             return str(ipaddress.ip_network((address, 64), strict=False))
@@ -53,14 +56,29 @@ def body_field(name: str, spelling: Callable[[str], str]) -> Callable[[], str]:
     return subject
 
 
-def limited(rate: str, by: Callable[[], str] = client_network) -> Callable[[_F], _F]:
-    """Limit a route to ``rate``, such as "5 per 10 minutes", for each subject that ``by`` tells; outermost but one."""
+def from_network(subject: Callable[[], str]) -> Callable[[], str]:
+    """Return a function that tells ``subject`` as one network asks about it.
+
+    So a stranger's requests use up the stranger's own allowance, and don't lock the person out whom they are about.
+    """
+    return lambda: f"{subject()} from {client_network()}"
+
+
+def limited(rate: str, by: Callable[[], str] = client_network, *, status: int | None = None) -> Callable[[_F], _F]:
+    """Limit a route to ``rate``, such as "5 per 10 minutes", for each subject that ``by`` tells; outermost but one.
+
+    Where ``status`` is given, only answers of that status count.
+    """
 
     def decorate(view: _F) -> _F:
-        view.__dict__["rate_limits"] = [*view.__dict__.get("rate_limits", []), (rate, by)]
+        view.__dict__["rate_limits"] = [*view.__dict__.get("rate_limits", []), (rate, by, status)]
         return view
 
     return decorate
+
+
+def _counts(status: int | None) -> Callable[[Response], bool] | None:
+    return None if status is None else lambda response: response.status_code == status
 
 
 def _hashed(subject: Callable[[], str]) -> Callable[[], str]:
@@ -81,20 +99,24 @@ def register_rate_limits(app: Flask, settings: Settings) -> None:
         storage_options={"connection_pool": app.extensions["redis"].connection_pool},
         strategy="moving-window",
         in_memory_fallback_enabled=True,
+        swallow_errors=True,  # they are logged; only memory is left to fail by then
         headers_enabled=False,
     )
-    for endpoint, view in app.view_functions.items():
-        limited_view: Any = view
-        for rate, by in getattr(view, "rate_limits", ()):
-            limited_view = limiter.limit(rate, key_func=_hashed(by))(limited_view)
+    endpoints = {endpoint for endpoint, view in app.view_functions.items() if hasattr(view, "rate_limits")}
+    for endpoint in endpoints:
+        limited_view: Any = app.view_functions[endpoint]
+        for rate, by, status in app.view_functions[endpoint].__dict__["rate_limits"]:
+            limited_view = limiter.limit(rate, key_func=_hashed(by), deduct_when=_counts(status))(limited_view)
         app.view_functions[endpoint] = limited_view
     limiter.init_app(app)
+    # these views check for themselves; the hook before each request of all others would cost it 50 µs for nothing
+    app.before_request_funcs[None].remove(limiter._check_request_limit)
     app.extensions["rate_limiter"] = limiter
 
     @app.after_request
     def tell(response: Response) -> Response:
         """Name the limit that is nearest, in the fields of draft-ietf-httpapi-ratelimit-headers."""
-        limits = limiter.current_limits
+        limits = limiter.current_limits if request.endpoint in endpoints else None
         if not limits:
             return response
         try:

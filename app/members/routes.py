@@ -10,7 +10,7 @@ from app.core.api import Blueprint, private_json
 from app.core.auth import current_principal, member_only, public
 from app.core.clock import now
 from app.core.errors import TooManyRequests
-from app.core.rate_limits import body_field, limited
+from app.core.rate_limits import body_field, from_network, limited
 from app.core.unit_of_work import transactional
 from app.members import schemas, service
 from app.members.addresses import normalise_address
@@ -30,8 +30,9 @@ def _locale() -> str:
 
 
 @blueprint.route("/v1/auth/codes", methods=["POST"])
-@limited("5 per 10 minutes", by=_by_address)
-@limited("20 per day", by=_by_address)
+@limited("5 per 10 minutes", by=from_network(_by_address))
+@limited("20 per day", by=from_network(_by_address))
+@limited("60 per day", by=_by_address)
 @limited("60 per 10 minutes")
 @public
 @blueprint.problems(TooManyRequests)
@@ -45,7 +46,7 @@ def request_code(body: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/v1/auth/tokens", methods=["POST"])
-@limited("20 per 10 minutes", by=_by_address)
+@limited("20 per day", by=from_network(_by_address), status=InvalidCode.status)
 @limited("120 per 10 minutes")
 @public
 @blueprint.problems(InvalidCode, MemberNotActive, TooManyRequests)

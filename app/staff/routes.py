@@ -8,15 +8,16 @@ from app.core.api import Blueprint, private_json
 from app.core.auth import public
 from app.core.clock import now
 from app.core.errors import TooManyRequests
-from app.core.rate_limits import body_field, limited
+from app.core.rate_limits import body_field, from_network, limited
 from app.staff import schemas, service
 from app.staff.errors import InvalidCredentials
 
 blueprint = Blueprint("staff", __name__, description="Staff: sign-in")
+_by_email = body_field("email", lambda email: email.strip().lower())
 
 
 @blueprint.route("/v1/admin/auth/tokens", methods=["POST"])
-@limited("20 per 10 minutes", by=body_field("email", lambda email: email.strip().lower()))
+@limited("15 per hour", by=from_network(_by_email), status=InvalidCredentials.status)
 @limited("60 per 10 minutes")
 @public
 @blueprint.problems(InvalidCredentials, TooManyRequests)
