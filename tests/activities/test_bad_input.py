@@ -9,6 +9,7 @@ import pytest
 
 from app.core.clock import now
 from tests import world
+from tests.answers import assert_problem, check_problem
 from tests.world import ago, basket, line
 
 JSON = "application/json"
@@ -178,21 +179,6 @@ def with_raw(body, case):
     marker = "the place of the bad value"
     inner[last] = marker
     return json.dumps(body).replace(f'"{marker}"', case.raw)
-
-
-def assert_problem(response, status, code, pointer=None):
-    """Check an answer to be the problem that is expected."""
-    assert response.status_code == status, response.text
-    assert response.content_type == "application/problem+json"
-    check_problem(response.json, status, code, pointer)
-
-
-def check_problem(problem, status, code, pointer=None):
-    assert {"type", "title", "status", "detail", "code", "instance"} <= problem.keys()
-    assert (problem["status"], problem["code"]) == (status, code), problem
-    if pointer is not None:
-        assert {error["pointer"] for error in problem["errors"]} == {pointer}, problem
-        assert all(error["detail"] for error in problem["errors"])
 
 
 @pytest.fixture
