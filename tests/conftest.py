@@ -8,9 +8,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -22,8 +24,11 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.core import embedded, migrate
+from app.core.clock import now
 from app.core.database import db
+from app.members.service import start_session
 from config import Settings, load_settings
+from tests import world
 
 TEMPLATE = "greenpoints_template"
 KEPT_TABLES = frozenset({"outbox_partition"})  # filled by migrations, never emptied
@@ -146,3 +151,50 @@ def empty_database(owner_url: str) -> None:
         if used:
             names = sql.SQL(", ").join(sql.Identifier(name) for name in used)
             connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
+
+
+@pytest.fixture
+def programme(app: Flask) -> None:
+    """The reference data, and the campaigns that ``tests.world`` describes."""
+    world.load_programme()
+
+
+@pytest.fixture
+def shop(programme: None) -> world.Shop:
+    """A merchant with a live and a test key; ``world.make_shop`` makes others."""
+    return world.make_shop()
+
+
+@pytest.fixture
+def customer(shop: world.Shop) -> world.Customer:
+    """A live member whom the shop has linked; ``world.make_customers`` makes others."""
+    return world.make_customers(shop, 1)[0]
+
+
+@pytest.fixture
+def shopper(app: Flask) -> Callable[[UUID], dict[str, str]]:
+    """A function that signs a member in and returns the headers of that shopper."""
+    return lambda member_id: world.bearer(start_session(member_id, now()).access_token)
+
+
+def row_counts(owner_url: str) -> dict[str, int]:
+    """Return how many rows each table has, whatever the application's role may see."""
+    counts = [
+        sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(table.name), sql.Identifier(table.name))
+        for table in db.metadata.sorted_tables
+    ]
+    with psycopg.connect(owner_url) as connection:
+        return dict(connection.execute(sql.SQL(" UNION ALL ").join(counts)).fetchall())
+
+
+@pytest.fixture
+def writes_nothing(settings: Settings) -> Callable[[], AbstractContextManager[None]]:
+    """A context that fails unless every table has as many rows after it as before."""
+
+    @contextmanager
+    def watch() -> Iterator[None]:
+        before = row_counts(settings.database_owner_url)
+        yield
+        assert row_counts(settings.database_owner_url) == before
+
+    return watch

@@ -44,10 +44,16 @@ Result = Accepted | ProblemError
 
 
 def report_many(origin: Source, bodies: Sequence[Any]) -> list[Result]:
-    """Store and award each of ``bodies``; return what became of each, in their order. Each stands alone."""
+    """Store and award each of ``bodies``; return what became of each, in their order. Each stands alone.
+
+    One that is a problem already, because its text could not be read, stays that problem.
+    """
     results: list[Result | None] = [None] * len(bodies)
     waiting: list[Report] = []
     for index, body in enumerate(bodies):
+        if isinstance(body, ValidationProblem):
+            results[index] = body
+            continue
         try:
             waiting.append(Report(index, body, schemas.load(_schema, body), digest_of(body)))
         except ValidationProblem as problem:

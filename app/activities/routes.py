@@ -85,7 +85,12 @@ def report_activity() -> Response:
 
 @blueprint.route("/v1/activities/batch", methods=["POST"])
 @merchant_only("activities")
-@blueprint.arguments(schemas.BatchSchema, bytes_max=BATCH_BYTES_MAX, example={"activities": [examples.ACTIVITY]})
+@blueprint.arguments(
+    schemas.BatchSchema,
+    bytes_max=BATCH_BYTES_MAX,
+    standalone="activities",
+    example={"activities": [examples.ACTIVITY]},
+)
 @blueprint.response(200, schemas.BatchAnswerSchema, example=examples.BATCH_ANSWER)
 def report_activities(batch: dict[str, Any]) -> Response:
     """Report up to 500 activities; each stands alone, and its result stands at its place."""

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from app.campaigns.service import KINDS
 from app.core.currencies import CURRENCIES
 from app.core.evidence import GRADES
-from app.core.schemas import Boolean, ExternalId, Id, Integer, Metadata, Schema, Text, Timestamp
+from app.core.schemas import Boolean, ExternalId, Id, Integer, List, Metadata, Schema, Text, Timestamp
 
 QUANTITY_MAX = 10_000
 MONEY_MAX = 10**9
@@ -51,10 +51,8 @@ class LineSchema(Schema):
     material = Text(maximum=64, load_default=None, allow_none=True)
     pieces = Integer(minimum=1, maximum=QUANTITY_MAX, load_default=None, allow_none=True)
     serial = Text(maximum=100, load_default=None, allow_none=True)
-    certifications = fields.List(
-        fields.Nested(CertificationSchema), load_default=list, validate=validate.Length(max=20)
-    )
-    packaging = fields.List(Text(maximum=64), load_default=list, validate=validate.Length(max=20))
+    certifications = List(fields.Nested(CertificationSchema), maximum=20, load_default=list)
+    packaging = List(Text(maximum=64), maximum=20, load_default=list)
 
 
 class CartSchema(Schema):
@@ -71,8 +69,8 @@ class CartSchema(Schema):
     receipt = Text(maximum=100, load_default=None, allow_none=True)
     device = Text(maximum=100, load_default=None, allow_none=True)
     station = Text(maximum=64, load_default=None, allow_none=True)
-    lines = fields.List(fields.Nested(LineSchema), load_default=list, validate=validate.Length(max=LINES_MAX))
-    packaging = fields.List(Text(maximum=64), load_default=list, validate=validate.Length(max=20))
+    lines = List(fields.Nested(LineSchema), maximum=LINES_MAX, load_default=list)
+    packaging = List(Text(maximum=64), maximum=20, load_default=list)
     evidence = fields.String(validate=validate.OneOf(GRADES), load_default=None, allow_none=True)
     metadata = Metadata(load_default=dict)
 
@@ -107,8 +105,8 @@ class ActivitySchema(CartSchema):
 class BatchSchema(Schema):
     """Up to 500 activities; each stands alone, so each is read on its own."""
 
-    activities = fields.List(
-        fields.Raw(), required=True, validate=validate.Length(min=1, max=BATCH_MAX),
+    activities = List(
+        fields.Raw(), minimum=1, maximum=BATCH_MAX, required=True,
         metadata={"items": {"$ref": "#/components/schemas/Activity"}},
     )  # fmt: skip
 

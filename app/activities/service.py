@@ -10,7 +10,7 @@ from app.activities.evaluating import Source, evaluate
 from app.activities.intake import Result, report_many
 from app.activities.outcome import Accepted, render
 from app.activities.queries import Found, MemberFacts
-from app.activities.reading import Report, check_against_reference, facts_of
+from app.activities.reading import Report, check_against_reference, check_time, facts_of
 from app.activities.suggestions import suggest
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
@@ -69,11 +69,14 @@ def get_own_activity(member_id: UUID, activity_id: UUID) -> Accepted:
 def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -> dict[str, Any]:
     """Return what ``cart`` would earn by the rules of the award, what else would earn more, and what can be spent.
 
-    Writes nothing. A cart of nobody is evaluated as a new member's; an unknown id or code raises MemberNotFound.
+    Writes nothing. A cart of nobody is evaluated as a new member's; an unknown id or code raises MemberNotFound. Its
+    time, if it has one, keeps the bounds of an activity's.
     """
     moment = now()
     reference = catalog.reference()
     check_against_reference(cart, reference, merchant.max_evidence)
+    if cart["occurred_at"] is not None:
+        check_time(cart["occurred_at"], moment, programme.current().activity_age_days_max)
     member = _find_member(merchant, cart)
     facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
     outcome, _, _ = evaluate(merchant, facts, member, moment)

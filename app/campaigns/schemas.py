@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.core.currencies import CURRENCIES
 from app.core.evidence import GRADES
-from app.core.schemas import Integer, Schema, Text, Timestamp
+from app.core.schemas import Integer, List, Schema, Text, Timestamp
 from app.programme.service import check_time_zone
 
 KEY = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
@@ -38,8 +38,8 @@ def _labels() -> fields.Dict:
     )
 
 
-def _names() -> fields.List[Any]:
-    return fields.List(Text(maximum=100), validate=validate.Length(min=1, max=500))
+def _names() -> List:
+    return List(Text(maximum=100), minimum=1, maximum=500)
 
 
 class MatchSchema(Schema):
@@ -125,7 +125,7 @@ class CampaignSchema(Schema):
     ends_at = Timestamp(load_default=None, allow_none=True)
     time_zone = fields.String(load_default="UTC", validate=check_time_zone)
     priority = Integer(minimum=0, maximum=1000, load_default=100)
-    rules = fields.List(fields.Nested(RuleSchema), required=True, validate=validate.Length(min=1, max=100))
+    rules = List(fields.Nested(RuleSchema), minimum=1, maximum=100, required=True)
 
     @validates_schema(skip_on_field_errors=True)
     def _consistent(self, data: dict[str, Any], **_: Any) -> None:

@@ -19,8 +19,11 @@ BATCH_BYTES_MAX = 8 * 1024 * 1024
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def read_json(bytes_max: int = BODY_BYTES_MAX) -> Any:
-    """Return the request's body, strictly read; raise the problem for a wrong type, length or text."""
+def read_json(bytes_max: int = BODY_BYTES_MAX, standalone: str = "") -> Any:
+    """Return the request's body, strictly read; raise the problem for a wrong type, length or text.
+
+    See ``strict_json.loads`` for ``standalone``.
+    """
     if request.mimetype != "application/json":
         raise errors.UnsupportedMediaType
     if (request.content_length or 0) > bytes_max:
@@ -28,7 +31,7 @@ def read_json(bytes_max: int = BODY_BYTES_MAX) -> Any:
     raw = request.get_data()
     if len(raw) > bytes_max:
         raise errors.PayloadTooLarge(f"At most {bytes_max} bytes.")
-    return strict_json.loads(raw)
+    return strict_json.loads(raw, standalone)
 
 
 class _Parser:
@@ -37,7 +40,12 @@ class _Parser:
     DEFAULT_VALIDATION_STATUS = 422
 
     def use_args(
-        self, schema: ma.Schema | type[ma.Schema], *, location: str = "json", bytes_max: int = BODY_BYTES_MAX
+        self,
+        schema: ma.Schema | type[ma.Schema],
+        *,
+        location: str = "json",
+        bytes_max: int = BODY_BYTES_MAX,
+        standalone: str = "",
     ) -> Callable[[_F], _F]:
         """Give the view what ``location`` holds, read by ``schema``, as its next positional argument."""
         instance = schema() if isinstance(schema, type) else schema
@@ -54,7 +62,7 @@ class _Parser:
                             )
                         value[name] = values[0]
                 else:
-                    value = read_json(bytes_max)
+                    value = read_json(bytes_max, standalone)
                 return view(*args, schemas.load(instance, value), **kwargs)
 
             return wrapper  # type: ignore[return-value]

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+FAULTS_MAX = 100
 log = structlog.get_logger()
 
 
@@ -113,12 +114,12 @@ class UnsupportedMediaType(ProblemError):
 
 
 class ValidationProblem(ProblemError):
-    """The payload breaks the contract; ``errors`` names each place by its JSON pointer."""
+    """The payload breaks the contract; ``errors`` names each place by its JSON pointer, the first hundred of them."""
 
     status, code, title = 422, "validation_failed", "The request does not fit the contract"
 
     def __init__(self, errors: list[dict[str, str]], **keywords: Any) -> None:
-        super().__init__(errors[0]["detail"] if errors else "", errors=errors, **keywords)
+        super().__init__(errors[0]["detail"] if errors else "", errors=errors[:FAULTS_MAX], **keywords)
 
 
 class PreconditionFailed(ProblemError):

@@ -1,5 +1,6 @@
 """The marshmallow base of every body: unknown fields refused, no silent conversion of types."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,10 @@ from app.core.strict_json import INTEGER_MAX, pointer
 
 EXTERNAL_ID = r"^[A-Za-z0-9._:-]{1,64}\Z"
 METADATA_ITEMS_MAX = 50
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
 
 
 class Schema(ma.Schema):
@@ -65,12 +70,9 @@ class Id(fields.UUID):
     """One of our ids."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> UUID:
-        if not isinstance(value, str) or len(value) != 36:
+        if not isinstance(value, str) or not _UUID.fullmatch(value):
             raise ma.ValidationError("Not a valid UUID.")
-        try:
-            return UUID(value)
-        except ValueError as error:
-            raise ma.ValidationError("Not a valid UUID.") from error
+        return UUID(value)
 
 
 class Timestamp(fields.Field[datetime]):
@@ -80,10 +82,10 @@ class Timestamp(fields.Field[datetime]):
         return None if value is None else format_time(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> datetime:
-        if not isinstance(value, str) or not 20 <= len(value) <= 35 or value[10] not in "Tt ":
+        if not isinstance(value, str) or not _TIME.fullmatch(value):
             raise ma.ValidationError("Not a valid RFC 3339 time.")
         try:
-            moment = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(value.upper())
         except ValueError as error:
             raise ma.ValidationError("Not a valid RFC 3339 time.") from error
         if moment.tzinfo is None:
@@ -94,6 +96,19 @@ class Timestamp(fields.Field[datetime]):
             raise ma.ValidationError("Not a valid RFC 3339 time.") from error
 
 
+class List(fields.List[Any]):
+    """A list of bounded length, counted before its items are read: a million bad items are one mistake."""
+
+    def __init__(self, inner: fields.Field[Any], *, minimum: int = 0, maximum: int, **keywords: Any) -> None:
+        self._bounds = validate.Length(min=minimum, max=maximum)
+        super().__init__(inner, validate=self._bounds, **keywords)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> list[Any]:
+        if isinstance(value, list):
+            self._bounds(value)
+        return super()._deserialize(value, attr, data, **keywords)
+
+
 class Metadata(fields.Dict):
     """A flat object of at most 50 strings, numbers and booleans, kept for the merchant and never read by us."""
 
@@ -101,9 +116,9 @@ class Metadata(fields.Dict):
         super().__init__(keys=fields.String(validate=validate.Length(min=1, max=64)), **keywords)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> dict[str, Any]:
-        read: dict[str, Any] = super()._deserialize(value, attr, data, **keywords)  # type: ignore[no-untyped-call]
-        if len(read) > METADATA_ITEMS_MAX:
+        if isinstance(value, dict) and len(value) > METADATA_ITEMS_MAX:
             raise ma.ValidationError(f"At most {METADATA_ITEMS_MAX} entries.")
+        read: dict[str, Any] = super()._deserialize(value, attr, data, **keywords)  # type: ignore[no-untyped-call]
         for key, item in read.items():
             if not isinstance(item, str | int | float | bool | None) or (isinstance(item, str) and len(item) > 500):
                 raise ma.ValidationError({key: ["A string of at most 500 characters, a number, a boolean or null."]})

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from app.core.clock import format_time
-from app.core.errors import MalformedJson, ValidationProblem
+from app.core.errors import FAULTS_MAX, MalformedJson, ValidationProblem
 
 INTEGER_MAX = 2**53 - 1
 DEPTH_MAX = 64
@@ -89,12 +89,15 @@ def _is_storable(text: str) -> bool:
 
 
 def _faults(value: Any, path: tuple[object, ...], found: list[dict[str, str]]) -> None:
+    if len(found) >= FAULTS_MAX:
+        return
     if len(path) > DEPTH_MAX:
         found.append({"pointer": pointer(*path), "detail": f"nested deeper than {DEPTH_MAX} levels"})
         return
     if isinstance(value, dict):
         if isinstance(value, _Repeated):
-            found.append({"pointer": pointer(*path, value.key), "detail": "the key stands here more than once"})
+            place = (*path, value.key) if _is_storable(value.key) else path
+            found.append({"pointer": pointer(*place), "detail": "the key stands here more than once"})
         for key, inner in value.items():
             if not _is_storable(key):
                 found.append({"pointer": pointer(*path), "detail": "a key holds a character that can't be stored"})
@@ -109,11 +112,26 @@ def _faults(value: Any, path: tuple[object, ...], found: list[dict[str, str]]) -
         found.append({"pointer": pointer(*path), "detail": "holds a character that can't be stored"})
 
 
-def loads(raw: bytes) -> Any:
+def _set_apart(value: Any, standalone: str) -> list[Any] | None:
+    """Put a problem in the place of each bad item of the list ``standalone``; return it where there is one."""
+    items = value.get(standalone) if isinstance(value, dict) else None
+    if not isinstance(items, list):
+        return None
+    for index, item in enumerate(items):
+        found: list[dict[str, str]] = []
+        _faults(item, (), found)
+        if found:
+            items[index] = ValidationProblem(found)
+    return items
+
+
+def loads(raw: bytes, standalone: str = "") -> Any:
     """Return the value of ``raw``.
 
     Raises MalformedJson where it is no UTF-8 JSON, and ValidationProblem with pointers for duplicate keys, NaN,
-    infinities, integers beyond ±(2^53−1), NUL and lone surrogates. The tree is walked only where one may be.
+    infinities, integers beyond ±(2^53−1), NUL and lone surrogates. The tree is walked only where one may be. The items
+    of the outermost object's list ``standalone`` stand alone: such a problem takes the place of its item, with
+    pointers that begin there.
     """
     _reader.odd = False
     try:
@@ -125,10 +143,15 @@ def loads(raw: bytes) -> Any:
     except ValueError as error:
         raise MalformedJson(str(error)) from error
     if _reader.odd or b"\\u" in raw:
+        items = _set_apart(value, standalone)
+        if items is not None:
+            value[standalone] = []
         found: list[dict[str, str]] = []
         _faults(value, (), found)
         if found:
             raise ValidationProblem(found)
+        if items is not None:
+            value[standalone] = items
     return value
 
 

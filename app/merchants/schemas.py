@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from app.core.evidence import GRADES
-from app.core.schemas import Boolean, Schema, Text, Timestamp
+from app.core.schemas import Boolean, List, Schema, Text, Timestamp
 from app.merchants.service import SCOPES
 
 CUSTOMER_EXAMPLE = {
@@ -36,9 +36,7 @@ class KeyRequestSchema(Schema):
 
     label = Text(required=True, maximum=100)
     live = Boolean(required=True)
-    scopes = fields.List(
-        fields.String(validate=validate.OneOf(SCOPES)), required=True, validate=validate.Length(min=1, max=len(SCOPES))
-    )
+    scopes = List(fields.String(validate=validate.OneOf(SCOPES)), minimum=1, maximum=len(SCOPES), required=True)
     max_evidence = fields.String(load_default="staff", validate=validate.OneOf(GRADES))
 
 
