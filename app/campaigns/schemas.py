@@ -1,7 +1,7 @@
 """The campaign document, as admins write it."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
@@ -60,7 +60,7 @@ class AwardSchema(Schema):
     per = Integer(minimum=1, maximum=10**9)
     per_g = Integer(minimum=1, maximum=10**9)
     currency = fields.String(validate=validate.OneOf(sorted(CURRENCIES)))
-    factor = Text(maximum=10)
+    factor = Text(maximum=10, pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?\Z")
 
     @validates_schema(skip_on_field_errors=True)
     def _fits_type(self, data: dict[str, Any], **_: Any) -> None:
@@ -70,13 +70,8 @@ class AwardSchema(Schema):
             raise ValidationError(f"An award of type {data['type']} needs {name}.", name)
         for name in sorted(given - needed - allowed):
             raise ValidationError(f"An award of type {data['type']} has no {name}.", name)
-        if "factor" in data:
-            try:
-                factor = Decimal(data["factor"])
-            except InvalidOperation as error:
-                raise ValidationError("Not a decimal number.", "factor") from error
-            if not 1 < factor <= 100:
-                raise ValidationError("Must be above 1 and at most 100.", "factor")
+        if "factor" in data and not 1 < Decimal(data["factor"]) <= 100:
+            raise ValidationError("Must be above 1 and at most 100.", "factor")
 
 
 class PendingSchema(Schema):

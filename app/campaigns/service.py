@@ -29,23 +29,33 @@ from app.ledger.service import ExpiryTerms, PendingTerms
 __all__ = ["KINDS", "Desired", "Evaluation", "Missed", "Rule", "Words", "evaluate", "explainer", "save_campaign"]
 _schema = CampaignSchema()
 _RUNNING = ("active", "paused")
+BOOKS_KEPT_MAX = 32
 
 
 @dataclass(frozen=True)
 class _Books:
-    """The rule books by stretch of time: ``books[i]`` holds from ``starts[i]`` to the next start."""
+    """The versions in the order of their starts, and the rule books of the stretches between them that were asked for.
+
+    A book is made when it is first needed: with ten thousand campaigns there are as many stretches, and activities
+    fall into few of them.
+    """
 
     starts: Sequence[datetime]
-    books: Sequence[RuleBook]
+    versions: Sequence[tuple[UUID, Sequence[Rule]]]
     rules: Mapping[tuple[UUID, str], Rule]
+    books: dict[int, RuleBook] = field(default_factory=dict)
     words: dict[tuple[str, str, str, str], tuple[str, str | None]] = field(default_factory=dict)
 
     def at(self, moment: datetime) -> RuleBook:
-        position = bisect.bisect_right(self.starts, moment) - 1
-        return self.books[position] if position >= 0 else _NO_RULES
-
-
-_NO_RULES = RuleBook(())
+        count = bisect.bisect_right(self.starts, moment)
+        book = self.books.get(count)
+        if book is None:
+            in_force = dict(self.versions[:count])  # a later version of a campaign takes the place of the earlier
+            book = RuleBook(rule for rules in in_force.values() for rule in rules)
+            if len(self.books) >= BOOKS_KEPT_MAX:
+                self.books.clear()
+            self.books[count] = book
+        return book
 
 
 def compile_rules(
@@ -109,24 +119,18 @@ def _load() -> _Books:
 
 
 def _make_books(rows: Sequence[Row[Any]]) -> _Books:
-    in_force: dict[UUID, list[Rule]] = {}
-    starts: list[datetime] = []
-    stretches: list[list[Rule]] = []
-    known: dict[tuple[UUID, str], Rule] = {}
-    for row in rows:
-        rules = compile_rules(
-            _schema.load(row.document), campaign_id=row.campaign_id, version_id=row.campaign_version_id,
-            version=row.number, is_paused=row.state == "paused",
-        )  # fmt: skip
-        known.update({(rule.version_id, rule.key): rule for rule in rules})
-        in_force[row.campaign_id] = rules
-        everything = [rule for campaign in in_force.values() for rule in campaign]
-        if starts and starts[-1] == row.active_from:
-            stretches[-1] = everything
-        else:
-            starts.append(row.active_from)
-            stretches.append(everything)
-    return _Books(starts, [RuleBook(rules) for rules in stretches], known)
+    versions = [
+        (
+            row.campaign_id,
+            compile_rules(
+                _schema.load(row.document), campaign_id=row.campaign_id, version_id=row.campaign_version_id,
+                version=row.number, is_paused=row.state == "paused",
+            ),
+        )
+        for row in rows
+    ]  # fmt: skip
+    known = {(rule.version_id, rule.key): rule for _, rules in versions for rule in rules}
+    return _Books([row.active_from for row in rows], versions, known)
 
 
 _snapshot = cache.Snapshot("campaigns", _load)

@@ -3,10 +3,11 @@
 Works through the members in chunks by id, inside the database, so that what is held in memory are differences alone.
 All of it sees one snapshot: awards may go on meanwhile. What is checked of each member:
 
-1. Both equations of the account, and every bucket against the lots.
+1. Both equations of the account, and every bucket against the lots; that nothing falls due before ``next_due_at``.
 2. Every bucket against the entries; entries without a gap, each with the balances that follow from the one before.
-3. Postings: their entries follow each other, and their number is what the posting says.
-4. Allocations: what a maturing or expiring entry took of its lots is its amount.
+3. Postings: their entries follow each other, and their number is what the posting says; no entry is without one.
+4. Lots: each is what its entry issued. Allocations: what an entry took of its lots is its amount, and what entries
+   expired of a lot is what the lot says.
 """
 
 from collections.abc import Iterator
@@ -113,10 +114,10 @@ _POSTINGS = f"""
 WITH e AS (
   SELECT member_id, posting_key, count(*) AS entries, min(seq) AS first_seq, max(seq) AS last_seq
   FROM entry WHERE {_CHUNK} GROUP BY member_id, posting_key)
-SELECT p.member_id, 'entries of posting ' || p.idempotency_key,
-       p.first_seq || '+' || p.entry_count, coalesce(e.first_seq || '+' || e.entries, 'none')
+SELECT coalesce(p.member_id, e.member_id), 'entries of posting ' || coalesce(p.idempotency_key, e.posting_key),
+       coalesce(p.first_seq || '+' || p.entry_count, 'none'), coalesce(e.first_seq || '+' || e.entries, 'none')
 FROM (SELECT * FROM posting WHERE {_CHUNK}) AS p
-LEFT JOIN e ON e.member_id = p.member_id AND e.posting_key = p.idempotency_key
+FULL JOIN e ON e.member_id = p.member_id AND e.posting_key = p.idempotency_key
 WHERE e.entries IS DISTINCT FROM p.entry_count OR e.first_seq IS DISTINCT FROM p.first_seq
    OR e.last_seq IS DISTINCT FROM p.first_seq + p.entry_count - 1
 ORDER BY 1, 2
@@ -131,7 +132,41 @@ WHERE e.source <> 'issued' AND e.target <> 'written_off' AND e.amount <> coalesc
 ORDER BY 1, e.seq
 """  # noqa: S608 - as above
 
-_CHECKS = (_LOTS, _ENTRIES, _POSTINGS, _ALLOCATIONS)
+_ORIGINS = f"""
+SELECT coalesce(l.member_id, e.member_id), 'lot of entry ' || coalesce(l.lot_id, e.seq), coalesce(l.amount, 0),
+       coalesce(e.amount, 0)
+FROM (SELECT * FROM lot WHERE {_CHUNK}) AS l
+FULL JOIN (SELECT * FROM entry WHERE {_CHUNK} AND source = 'issued') AS e
+  ON e.member_id = l.member_id AND e.seq = l.lot_id
+WHERE l.amount IS DISTINCT FROM e.amount
+ORDER BY 1, coalesce(l.lot_id, e.seq)
+"""  # noqa: S608 - as above
+
+_EXPIRED = f"""
+WITH taken AS (
+  SELECT a.member_id, a.lot_id, sum(a.amount) AS amount
+  FROM (SELECT * FROM lot_allocation WHERE {_CHUNK}) AS a
+  JOIN entry AS e ON e.member_id = a.member_id AND e.seq = a.seq AND e.target = 'expired'
+  GROUP BY a.member_id, a.lot_id)
+SELECT coalesce(l.member_id, t.member_id), 'allocations of lot ' || coalesce(l.lot_id, t.lot_id),
+       coalesce(l.expired, 0), coalesce(t.amount, 0)
+FROM (SELECT * FROM lot WHERE {_CHUNK}) AS l
+FULL JOIN taken AS t ON t.member_id = l.member_id AND t.lot_id = l.lot_id
+WHERE coalesce(l.expired, 0) <> coalesce(t.amount, 0)
+ORDER BY 1, coalesce(l.lot_id, t.lot_id)
+"""  # noqa: S608 - as above
+
+_DUE = f"""
+WITH l AS (
+  SELECT member_id, least(min(coalesce(available_at, void_at)) FILTER (WHERE NOT is_matured), min(expires_at)) AS due_at
+  FROM lot WHERE {_CHUNK} AND is_open AND remaining > 0 GROUP BY member_id)
+SELECT a.member_id, 'next due', coalesce(a.next_due_at::text, 'never'), l.due_at
+FROM account AS a JOIN l USING (member_id)
+WHERE l.due_at IS NOT NULL AND (a.next_due_at IS NULL OR a.next_due_at > l.due_at)
+ORDER BY 1
+"""  # noqa: S608 - as above
+
+_CHECKS = (_LOTS, _DUE, _ENTRIES, _POSTINGS, _ORIGINS, _ALLOCATIONS, _EXPIRED)
 
 
 def verify(found: Verification) -> Iterator[Difference]:
