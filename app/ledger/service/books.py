@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, scoped_session
 from app.core.database import driver_connection
 from app.core.unit_of_work import unit_of_work
 from app.ledger import queries
+from app.ledger.awarding import AccountState
 from app.ledger.booking import BUCKETS, AccountBook, write_books
 from app.ledger.errors import AccountNotFound, InvalidPoints, PostingKeyReused
 from app.ledger.lots import due_movements, expiry_order
@@ -130,6 +131,19 @@ def lock_account(member_id: UUID) -> None:
     with unit_of_work() as session:
         if queries.lock_account(session, member_id) is None:
             raise AccountNotFound
+
+
+def settle_due(member_id: UUID, moment: datetime) -> AccountState:
+    """Lock the account, book what time has done to it up to ``moment``, and return it as it is then.
+
+    Joins the caller's unit of work; the account stays locked until that ends. Raises AccountNotFound.
+    """
+    with open_book(member_id, moment) as (_, book):
+        buckets = book.buckets
+        return AccountState(
+            member_id, book.version, book.last_seq, buckets["pending"], buckets["available"], buckets["held"],
+            buckets["debt"], book.next_due_at,
+        )  # fmt: skip
 
 
 def find_replay(session: _Session, member_id: UUID, key: str, fingerprint: bytes) -> Posted | None:
