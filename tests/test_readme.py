@@ -10,6 +10,7 @@ from flask import Flask
 from prometheus_client import REGISTRY
 
 from app.core.database import db
+from app.demo.mapping import load_mapping
 from config.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,11 @@ def test_rooms_table_lists_every_room_in_the_order_of_imports() -> None:
     layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
     rooms = [layer for layer in reversed(layers) if not layer.startswith("(") or (ROOT / "app" / layer[1:-1]).is_dir()]
     assert first_codes(table("| room | what is in it |")) == [room.strip("()") for room in rooms]
+
+
+def test_dirty_data_table_lists_every_line_rule() -> None:
+    rows = [row for row in table("| lines of the year | rule | what happens |") if "`" in row]
+    assert first_codes(rows) == [rule.name for rule in load_mapping().line_rules]
 
 
 def test_commands_table_lists_every_command_of_ours(shared_app: Flask) -> None:
