@@ -12,6 +12,7 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
+from app.catalog import service as catalog
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
@@ -23,6 +24,7 @@ from app.core.secrets import development_secret
 from app.core.tokens import register_token_authenticator, register_tokens
 from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
+from app.impact import service as impact
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
 from app.ledger.commands import ledger_commands
@@ -94,6 +96,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     commands.register_commands(app)
     for command in (projection_commands, staff_commands, ledger_commands, *demo_commands):
         app.cli.add_command(command)
+    for load in (catalog.load_reference, impact.load_reference):
+        commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
     register_delivery(app)
     register_tokens(app, settings)

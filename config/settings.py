@@ -59,6 +59,8 @@ def _text(value: str) -> str:
 
 def _int(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
+        if not value.strip().lstrip("-").isdecimal():
+            raise ValueError("must be a whole number")
         number = int(value)
         if not low <= number <= high:
             raise ValueError(f"must be from {low} to {high}")

@@ -57,10 +57,12 @@ def with_services(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def upgrade_database(settings: Settings) -> None:
-    """Bring the database of ``settings``, which must be running, to the newest schema."""
+    """Bring the database of ``settings``, which must be running, to the newest schema and reference data."""
     services = embedded.services_of(settings)
     login = migrate.login_role(services.database_url, services.database_owner_url)
     migrate.upgrade(services.database_owner_url, login)
+    for load in current_app.extensions.get("reference_loaders", ()):
+        load()
 
 
 @database_commands.command("upgrade")
@@ -141,6 +143,11 @@ def worker(supervised: bool) -> None:
     if supervised:
         serving.stop_when_orphaned(stop.set)
     projector.run_forever(stop)
+
+
+def register_reference(app: Flask, load: Callable[[], object]) -> None:
+    """Let ``load`` bring its reference tables up to date whenever the schema was."""
+    app.extensions.setdefault("reference_loaders", []).append(load)
 
 
 def register_commands(app: Flask) -> None:
