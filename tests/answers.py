@@ -10,7 +10,7 @@ PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "instance"}
 def assert_problem(response: TestResponse, status: int, code: str, pointer: str | None = None) -> None:
     """Check an answer to be the problem that is expected, and to be declared as one."""
     assert response.status_code == status, response.text
-    assert response.content_type == "application/problem+json"
+    assert response.content_type == "application/problem+json", response.text
     check_problem(response.json, status, code, pointer)
 
 

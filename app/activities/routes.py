@@ -24,7 +24,7 @@ from app.core.schemas import Schema
 from app.merchants.service import MerchantPrincipal
 
 blueprint = Blueprint("activities", __name__, description="What was done, and what it earned")
-_LOCALES = ["en", "zh-CN"]
+_LOCALES = {"en": "en", "zh": "zh-CN"}  # by language: phones ask for zh-Hans-CN and en-GB
 
 
 class ActivityPageSchema(Schema):
@@ -43,9 +43,11 @@ def _words() -> Words:
 
 
 def _locale() -> str:
+    """Return the language we have that the reader likes best."""
     if "Accept-Language" not in request.headers:
         return "en"
-    return request.accept_languages.best_match(_LOCALES) or "en"
+    liked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    return next((_LOCALES[language] for language in liked if language in _LOCALES), "en")
 
 
 def _status(accepted: service.Accepted) -> int:

@@ -106,7 +106,7 @@ class BatchSchema(Schema):
     """Up to 500 activities; each stands alone, so each is read on its own."""
 
     activities = List(
-        fields.Raw(), minimum=1, maximum=BATCH_MAX, required=True,
+        fields.Raw(allow_none=True), minimum=1, maximum=BATCH_MAX, required=True,
         metadata={"items": {"$ref": "#/components/schemas/Activity"}},
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Use cases of activities: report, read, preview."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.campaigns import service as campaigns
 from app.catalog import service as catalog
 from app.core.clock import format_time, now
 from app.core.database import db, driver_connection
+from app.core.schemas import EXTERNAL_ID
 from app.ledger import service as ledger
 from app.merchants.service import MerchantPrincipal
 from app.programme import service as programme
@@ -41,7 +43,8 @@ def answer(accepted: Accepted, words: campaigns.Words) -> dict[str, Any]:
 
 def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
     """Return a merchant's activity by its own id or ours; raise ActivityNotFound for another's too."""
-    registered = queries.find_registered(db.session, merchant.id, merchant.live, any_id)
+    is_id = re.match(EXTERNAL_ID, any_id)
+    registered = queries.find_registered(db.session, merchant.id, merchant.live, any_id) if is_id else None
     if registered is None:
         raise ActivityNotFound
     known = Found(registered.activity_id, registered.member_id, registered.revision, registered.digest, None, None)
