@@ -44,10 +44,14 @@ def _tag(payload: bytes, bound_to: str) -> bytes:
     return hmac.new(key, payload + b"\x00" + bound_to.encode(), hashlib.sha256).digest()[:_TAG_BYTES]
 
 
+def _spelled(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
 def encode_cursor(position: list[Any], bound_to: str) -> str:
     """Return a cursor for ``position`` that only the list and caller named by ``bound_to`` can use."""
     payload = orjson.dumps(position)
-    return base64.urlsafe_b64encode(_tag(payload, bound_to) + payload).rstrip(b"=").decode()
+    return _spelled(_tag(payload, bound_to) + payload)
 
 
 def decode_cursor(cursor: str, bound_to: str) -> list[Any]:
@@ -56,6 +60,8 @@ def decode_cursor(cursor: str, bound_to: str) -> list[Any]:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
     except ValueError as error:
         raise InvalidCursor from error
+    if _spelled(raw) != cursor:  # base64 has other spellings of the same bytes
+        raise InvalidCursor
     tag, payload = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
     if not hmac.compare_digest(tag, _tag(payload, bound_to)):
         raise InvalidCursor
