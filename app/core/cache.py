@@ -97,8 +97,7 @@ def bump(name: str) -> None:
 
         def drop() -> None:
             state: _State = app.extensions.setdefault("config_cache", _State())
-            with state.lock:  # whoever is asking for the versions just now may have missed this one
-                state.checked_at = 0.0
-                state.values.pop(name, None)
+            state.checked_at = 0.0
+            state.values.pop(name, None)
 
         after_commit(drop)

@@ -34,7 +34,12 @@ def test_a_cursor_changed_anywhere_is_refused(bare_app: Flask, position: list[ob
         cursor = encode_cursor(position, "entries:1")
         changed = {cursor[:place] + other + cursor[place + 1 :] for place in range(len(cursor)) for other in ALPHABET}
         changed |= {cursor[:place] + other + cursor[place:] for place in range(len(cursor) + 1) for other in ALPHABET}
-        changed |= {cursor[:place] + cursor[place + 1 :] for place in range(len(cursor))} | {cursor + "==", "", "é", "="}
+        changed |= {cursor[:place] + cursor[place + 1 :] for place in range(len(cursor))} | {
+            cursor + "==",
+            "",
+            "é",
+            "=",
+        }
         for each in changed - {cursor}:
             with pytest.raises(InvalidCursor):
                 decode_cursor(each, "entries:1")
