@@ -78,7 +78,9 @@ class Snapshot(Generic[_T]):
             kept = state.values.get(self.name)
             if kept is not None and kept[0] == version:
                 return kept[1]  # type: ignore[no-any-return]
-            value = self._load()
+            # in a context of its own it reads what is committed, not what an open unit of work may still undo
+            with current_app.app_context():
+                value = self._load()
             state.values[self.name] = (version, value)
         return value
 

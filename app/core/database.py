@@ -46,7 +46,8 @@ def sqlalchemy_url(url: str) -> str:
 def engine_options(settings: Settings) -> dict[str, Any]:
     """Return the engine's options: a bounded pool, prepared statements from the second use, the application's role."""
     return {
-        "pool_size": settings.database_pool_size,
+        # two more than threads: one of them may read the configuration anew while it, and all others, hold their own
+        "pool_size": settings.database_pool_size + 2,
         "max_overflow": 0,
         "pool_timeout": 10,
         "pool_recycle": 1800,
@@ -66,15 +67,7 @@ def database_config(settings: Settings, database_url: str) -> dict[str, Any]:
     return {
         "SQLALCHEMY_DATABASE_URI": url,
         "SQLALCHEMY_ENGINE_OPTIONS": options,
-        # two more than threads: one of them may read the configuration's versions while it holds its own
-        "SQLALCHEMY_BINDS": {
-            AUTOCOMMIT: {
-                "url": url,
-                "isolation_level": "AUTOCOMMIT",
-                **options,
-                "pool_size": settings.database_pool_size + 2,
-            }
-        },
+        "SQLALCHEMY_BINDS": {AUTOCOMMIT: {"url": url, "isolation_level": "AUTOCOMMIT", **options}},
     }
 
 

@@ -7,7 +7,7 @@ All of it sees one snapshot: awards may go on meanwhile. What is checked of each
 2. Every bucket against the entries; entries without a gap, each with the balances that follow from the one before.
 3. Postings: their entries follow each other, and their number is what the posting says; no entry is without one.
 4. Lots: each is what its entry issued. Allocations: what an entry took of its lots is its amount, and what entries
-   expired of a lot is what the lot says.
+   held, spent and expired of a lot is what the lot says.
 """
 
 from collections.abc import Iterator
@@ -142,31 +142,39 @@ WHERE l.amount IS DISTINCT FROM e.amount
 ORDER BY 1, coalesce(l.lot_id, e.seq)
 """  # noqa: S608 - as above
 
-_EXPIRED = f"""
+_PARTS = f"""
 WITH taken AS (
-  SELECT a.member_id, a.lot_id, sum(a.amount) AS amount
+  SELECT a.member_id, a.lot_id,
+         sum(CASE 'held' WHEN e.target THEN a.amount WHEN e.source THEN -a.amount ELSE 0 END) AS held,
+         sum(CASE 'spent' WHEN e.target THEN a.amount WHEN e.source THEN -a.amount ELSE 0 END) AS spent,
+         sum(CASE 'expired' WHEN e.target THEN a.amount ELSE 0 END) AS expired
   FROM (SELECT * FROM lot_allocation WHERE {_CHUNK}) AS a
-  JOIN entry AS e ON e.member_id = a.member_id AND e.seq = a.seq AND e.target = 'expired'
+  JOIN entry AS e ON e.member_id = a.member_id AND e.seq = a.seq
   GROUP BY a.member_id, a.lot_id)
-SELECT coalesce(l.member_id, t.member_id), 'allocations of lot ' || coalesce(l.lot_id, t.lot_id),
-       coalesce(l.expired, 0), coalesce(t.amount, 0)
+SELECT l.member_id, c.part || ' of lot ' || l.lot_id, c.stated, coalesce(c.recomputed, 0)
 FROM (SELECT * FROM lot WHERE {_CHUNK}) AS l
-FULL JOIN taken AS t ON t.member_id = l.member_id AND t.lot_id = l.lot_id
-WHERE coalesce(l.expired, 0) <> coalesce(t.amount, 0)
-ORDER BY 1, coalesce(l.lot_id, t.lot_id)
+LEFT JOIN taken AS t ON t.member_id = l.member_id AND t.lot_id = l.lot_id, LATERAL (VALUES
+  ('held', l.held, t.held), ('spent', l.spent, t.spent), ('expired', l.expired, t.expired))
+  AS c(part, stated, recomputed)
+WHERE c.stated <> coalesce(c.recomputed, 0)
+ORDER BY 1, l.lot_id, 2
 """  # noqa: S608 - as above
 
 _DUE = f"""
-WITH l AS (
-  SELECT member_id, least(min(coalesce(available_at, void_at)) FILTER (WHERE NOT is_matured), min(expires_at)) AS due_at
-  FROM lot WHERE {_CHUNK} AND is_open AND remaining > 0 GROUP BY member_id)
-SELECT a.member_id, 'next due', coalesce(a.next_due_at::text, 'never'), l.due_at
-FROM account AS a JOIN l USING (member_id)
-WHERE l.due_at IS NOT NULL AND (a.next_due_at IS NULL OR a.next_due_at > l.due_at)
+WITH h AS (
+  SELECT member_id, min(expires_at) AS due_at FROM hold WHERE {_CHUNK} AND status = 'open' GROUP BY member_id),
+l AS (
+  SELECT l.member_id, least(min(coalesce(l.available_at, l.void_at)) FILTER (WHERE NOT l.is_matured),
+    min(CASE WHEN l.expires_at IS NOT NULL THEN greatest(l.expires_at, a.extended_until) END)) AS due_at
+  FROM (SELECT * FROM lot WHERE {_CHUNK} AND is_open AND remaining > 0) AS l JOIN account AS a USING (member_id)
+  GROUP BY l.member_id)
+SELECT a.member_id, 'next due', coalesce(a.next_due_at::text, 'never'), least(l.due_at, h.due_at)
+FROM (SELECT * FROM account WHERE {_CHUNK}) AS a LEFT JOIN l USING (member_id) LEFT JOIN h USING (member_id)
+WHERE least(l.due_at, h.due_at) < coalesce(a.next_due_at, 'infinity')
 ORDER BY 1
 """  # noqa: S608 - as above
 
-_CHECKS = (_LOTS, _DUE, _ENTRIES, _POSTINGS, _ORIGINS, _ALLOCATIONS, _EXPIRED)
+_CHECKS = (_LOTS, _DUE, _ENTRIES, _POSTINGS, _ORIGINS, _ALLOCATIONS, _PARTS)
 
 
 def verify(found: Verification) -> Iterator[Difference]:

@@ -30,6 +30,17 @@ def point_award(
     return service.Award(points, available_at, expires_at, void_at, None, "a-rule", None)
 
 
+def settle(member_id: UUID, moment: datetime) -> service.AccountState:
+    """Book what time has done up to ``moment``; the account as it is then."""
+    with unit_of_work(), service.open_book(member_id, moment):
+        pass
+    account = account_of(member_id)
+    return service.AccountState(
+        member_id, account.version, account.last_seq, account.pending, account.available, account.held, account.debt,
+        account.next_due_at,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def new_member(app: Flask) -> NewMember:
     """A function that enrols a shopper and returns the id."""
@@ -43,12 +54,12 @@ def give(app: Flask) -> GiveAward:
     def book(member_id: UUID, *awards: service.Award) -> None:
         moment = now()
         with unit_of_work():
-            plan = service.plan_for(service.settle_due(member_id, moment))
+            plan = service.plan_for(settle(member_id, moment))
             activity_id = new_id()
             service.plan_activity(
                 plan,
                 service.AwardedActivity(
-                    f"activity:{activity_id}:rev1", b"", activity_id, "merchant:test", moment, awards, "activity",
+                    f"activity:{activity_id}:rev1", b"", activity_id, "merchant:test", awards, "activity",
                     '{"occurred_at": "2026-05-04T12:00:00Z", "points": 0, "impact": {}}',
                 ),
                 moment,

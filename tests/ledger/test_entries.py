@@ -10,9 +10,8 @@ import time_machine
 from flask.testing import FlaskClient
 
 from app.core.clock import now
-from app.ledger import service
 from app.members import service as members
-from tests.ledger.conftest import GiveAward, NewMember, point_award
+from tests.ledger.conftest import GiveAward, NewMember, point_award, settle
 
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -75,7 +74,7 @@ def test_a_line_tells_what_caused_it(client: FlaskClient, new_member: NewMember,
         member_id = new_member()
         give(member_id, point_award(45, START + timedelta(days=2)))
     with time_machine.travel(START + timedelta(days=3), tick=False):
-        service.settle_due(member_id, now())
+        settle(member_id, now())
         matured, awarded = read(client, member_id).json["data"]
     assert awarded["activity_id"]
     assert {key: awarded[key] for key in ("kind", "points", "from", "to", "reason")} == {

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from app.ledger.lots import (
     ExpiryTerms,
+    HoldState,
+    LotState,
     Movement,
-    OpenLot,
     PendingTerms,
     available_time,
     due_movements,
@@ -112,14 +114,29 @@ def test_points_live_at_least_their_months_and_never_end_sooner_for_rounding(
         assert round_to != "year" or local.month == 12
 
 
-def lot(lot_id: int = 1, **changes: object) -> OpenLot:
+def lot(lot_id: int = 1, **changes: object) -> LotState:
     """A lot that waits: 100 points, available in ten days, expiring in thirty."""
-    found = OpenLot(lot_id, 100, 0, False, NOON + 10 * DAY, NOON + 30 * DAY, None)
-    return replace(found, **changes)  # type: ignore[arg-type]
+    found = LotState(lot_id, 100, 100, 0, 0, 0, 0, 0, 0, False, NOON + 10 * DAY, NOON + 30 * DAY, None)
+    changed = replace(found, **changes)  # type: ignore[arg-type]
+    changed.amount = changed.remaining + changed.held + changed.spent + changed.expired + changed.repaid
+    return changed
 
 
-MATURE = Movement(NOON + 10 * DAY, "pending", "available", ((1, 100),))
-EXPIRE = Movement(NOON + 30 * DAY, "available", "expired", ((1, 100),))
+HOLD_ID = UUID(int=7)
+
+
+def hold(*parts: tuple[int, int], days: float = 20) -> HoldState:
+    return HoldState(HOLD_ID, NOON + timedelta(days=days), parts)
+
+
+def moved(day: float, source: str, target: str, *parts: tuple[int, int], hold_id: UUID | None = None) -> Movement:
+    return Movement(NOON + timedelta(days=day), source, target, parts, hold_id)
+
+
+MATURE = moved(10, "pending", "available", (1, 100))
+EXPIRE = moved(30, "available", "expired", (1, 100))
+RELEASE = moved(20, "held", "available", (1, 60), hold_id=HOLD_ID)
+NO_HOLDS: list[HoldState] = []
 
 
 @pytest.mark.parametrize(
@@ -136,81 +153,136 @@ EXPIRE = Movement(NOON + 30 * DAY, "available", "expired", ((1, 100),))
         ([lot(is_matured=True, expires_at=None)], 1000, []),
         # nothing left to move; held points are not touched
         ([lot(remaining=0, held=100)], 100, []),
-        ([lot(remaining=40, held=60, is_matured=True)], 30, [replace(EXPIRE, parts=((1, 40),))]),
+        ([lot(remaining=40, held=60, is_matured=True)], 30, [moved(30, "available", "expired", (1, 40))]),
         # maturing and expiring at one moment: it matures first; expiring before it would mature: it never does
-        ([lot(expires_at=NOON + 10 * DAY)], 10, [MATURE, replace(EXPIRE, at=NOON + 10 * DAY)]),
-        ([lot(expires_at=NOON + 5 * DAY)], 10, [Movement(NOON + 5 * DAY, "pending", "expired", ((1, 100),))]),
+        ([lot(expires_at=NOON + 10 * DAY)], 10, [MATURE, moved(10, "available", "expired", (1, 100))]),
+        ([lot(expires_at=NOON + 5 * DAY)], 10, [moved(5, "pending", "expired", (1, 100))]),
         # waiting for completion until it is voided
         ([lot(available_at=None, expires_at=None, void_at=NOON + 90 * DAY)], 89, []),
         ([lot(available_at=None, expires_at=None, void_at=NOON + 90 * DAY)], 90,
-         [Movement(NOON + 90 * DAY, "pending", "expired", ((1, 100),))]),
-        ([lot(available_at=None, void_at=NOON + 90 * DAY)], 90,
-         [Movement(NOON + 30 * DAY, "pending", "expired", ((1, 100),))]),
+         [moved(90, "pending", "expired", (1, 100))]),
+        ([lot(available_at=None, void_at=NOON + 90 * DAY)], 90, [moved(30, "pending", "expired", (1, 100))]),
         # a void time means nothing once the points have a time, or are there
         ([lot(expires_at=None, void_at=NOON + 5 * DAY)], 9, []),
         ([lot(is_matured=True, available_at=None, expires_at=None, void_at=NOON + 5 * DAY)], 9, []),
         # several lots: one movement a moment and kind, in the order in which it happened
-        ([lot(2, remaining=7), lot(1)], 10, [replace(MATURE, parts=((2, 7), (1, 100)))]),
+        ([lot(2, remaining=7), lot(1)], 10, [moved(10, "pending", "available", (1, 100), (2, 7))]),
         ([lot(1), lot(2, available_at=NOON + DAY, expires_at=NOON + 10 * DAY)], 10,
-         [Movement(NOON + DAY, "pending", "available", ((2, 100),)), MATURE,
-          Movement(NOON + 10 * DAY, "available", "expired", ((2, 100),))]),
+         [moved(1, "pending", "available", (2, 100)), MATURE, moved(10, "available", "expired", (2, 100))]),
     ],
 )  # fmt: skip
 def test_time_moves_what_is_due_in_the_order_in_which_it_happened(
-    lots: list[OpenLot], after_days: float, movements: list[Movement]
+    lots: list[LotState], after_days: float, movements: list[Movement]
 ) -> None:
-    assert due_movements(lots, NOON + timedelta(days=after_days)) == movements
+    copies = [replace(each) for each in lots]
+    assert due_movements(copies, NO_HOLDS, 0, NOON + timedelta(days=after_days)) == (movements, 0)
+
+
+@pytest.mark.parametrize(
+    ("held_lot", "holds", "after_days", "movements"),
+    [
+        ({}, [hold((1, 60))], 19.99, []),
+        ({}, [hold((1, 60))], 20, [RELEASE]),
+        ({}, [hold((1, 60))], 30, [RELEASE, EXPIRE]),
+        # held past its time: the rest expires then, the held part when the hold ends
+        ({}, [hold((1, 60), days=40)], 40,
+         [moved(30, "available", "expired", (1, 40)), moved(40, "held", "available", (1, 60), hold_id=HOLD_ID),
+          moved(40, "available", "expired", (1, 60))]),
+        # at one moment the hold ends first, then the lot
+        ({}, [hold((1, 60), days=30)], 30,
+         [moved(30, "held", "available", (1, 60), hold_id=HOLD_ID), moved(30, "available", "expired", (1, 100))]),
+        ({"expires_at": None}, [hold((1, 60))], 1000, [RELEASE]),
+    ],
+)  # fmt: skip
+def test_a_hold_ends_by_itself_and_gives_back_to_its_lots(
+    held_lot: dict[str, object], holds: list[HoldState], after_days: float, movements: list[Movement]
+) -> None:
+    held = lot(**{"remaining": 40, "held": 60, "is_matured": True} | held_lot)  # type: ignore[arg-type]
+    assert due_movements([held], holds, 0, NOON + timedelta(days=after_days)) == (movements, 0)
+
+
+def test_points_that_become_available_repay_debt_first() -> None:
+    lots = [lot(1, expires_at=NOON + 11 * DAY), lot(2, available_at=NOON + 12 * DAY), lot(3, is_matured=True)]
+    movements, _ = due_movements(lots, NO_HOLDS, 130, NOON + 12 * DAY)
+    assert movements == [
+        MATURE,
+        moved(10, "available", "debt", (1, 100)),
+        moved(12, "pending", "available", (2, 100)),
+        moved(12, "available", "debt", (2, 30)),
+    ]
+    assert [(each.remaining, each.repaid) for each in lots] == [(0, 100), (70, 30), (100, 0)]
 
 
 times = st.none() | st.integers(-50, 50).map(lambda days: NOON + days * DAY)
 
 
 @st.composite
-def open_lots(draw: st.DrawFn) -> list[OpenLot]:
-    return [
-        OpenLot(
-            number,
-            draw(st.integers(0, 1000)),
-            draw(st.integers(0, 10)),
-            *draw(st.tuples(st.booleans(), times, times, times)),
-        )
-        for number in range(1, draw(st.integers(1, 8)))
-    ]
+def accounts(draw: st.DrawFn) -> tuple[list[LotState], list[HoldState], int]:
+    """Lots as a ledger can have them, the holds that what is held belongs to, and a debt."""
+    lots, holds = [], []
+    for number in range(1, draw(st.integers(1, 8))):
+        held = draw(st.integers(0, 50))
+        available_at, expires_at, void_at = draw(st.tuples(times, times, times))
+        is_matured = held > 0 or draw(st.booleans())
+        lots.append(
+            lot(number, remaining=draw(st.integers(0, 100)), held=held, spent=draw(st.integers(0, 9)),
+                is_matured=is_matured, available_at=available_at, expires_at=expires_at, void_at=void_at)
+        )  # fmt: skip
+    waiting = [(each.lot_id, each.held) for each in lots if each.held]
+    while waiting:
+        count = draw(st.integers(1, len(waiting)))
+        parts, waiting = waiting[:count], waiting[count:]
+        holds.append(HoldState(UUID(int=len(holds)), NOON + draw(st.integers(-50, 50)) * DAY, tuple(parts)))
+    return lots, holds, draw(st.integers(0, 120))
 
 
-def applied(lots: list[OpenLot], movements: list[Movement]) -> tuple[list[OpenLot], int]:
-    """The lots after ``movements``, and the points that expired; asserts that each takes what is there."""
-    by_id = {each.lot_id: each for each in lots}
-    expired = 0
-    for movement in movements:
-        for lot_id, points in movement.parts:
-            before = by_id[lot_id]
-            assert points == before.remaining > 0
-            assert movement.source == ("available" if before.is_matured else "pending")
-            if movement.target == "expired":
-                by_id[lot_id] = replace(before, remaining=0)
-                expired += points
-            else:
-                by_id[lot_id] = replace(before, is_matured=True)
-    return list(by_id.values()), expired
+def buckets(lots: list[LotState]) -> dict[str, int]:
+    return {
+        "pending": sum(each.remaining for each in lots if not each.is_matured),
+        "available": sum(each.remaining for each in lots if each.is_matured),
+        "held": sum(each.held for each in lots),
+        "expired": sum(each.expired for each in lots),
+        "debt": -sum(each.repaid for each in lots),
+    }
 
 
-@given(open_lots())
-def test_movements_keep_the_sum_come_in_order_and_leave_nothing_due(lots: list[OpenLot]) -> None:
-    movements = due_movements(lots, NOON)
+def settled(
+    account: tuple[list[LotState], list[HoldState], int], moment: datetime
+) -> tuple[tuple[list[LotState], list[HoldState], int], list[Movement]]:
+    """The account with what time has done by ``moment``, and the movements."""
+    lots, holds, debt = account
+    after = [replace(each) for each in lots]
+    movements, given_back = due_movements(after, holds, debt, moment)
+    assert given_back == 0
+    paid = sum(each.amount for each in movements if each.target == "debt")
+    return (after, [each for each in holds if each.expires_at > moment], debt - paid), movements
+
+
+@given(accounts())
+def test_movements_keep_every_sum_come_in_order_and_leave_nothing_due(
+    account: tuple[list[LotState], list[HoldState], int],
+) -> None:
+    after, movements = settled(account, NOON)
     assert [each.at for each in movements] == sorted(each.at for each in movements)
     assert all(each.at <= NOON and each.amount > 0 for each in movements)
-    after, expired = applied(lots, movements)
-    assert sum(each.remaining for each in after) + expired == sum(each.remaining for each in lots)
-    assert [each.held for each in after] == [each.held for each in lots]
-    assert due_movements(after, NOON) == []
+    told = buckets(account[0])
+    for movement in movements:
+        told[movement.source] -= movement.amount
+        told[movement.target] += -movement.amount if movement.target == "debt" else movement.amount
+        assert min(told[name] for name in ("pending", "available", "held")) >= 0
+    assert told == buckets(after[0])
+    assert after[2] >= 0
+    for each in after[0]:
+        assert each.amount == each.remaining + each.held + each.spent + each.expired + each.reversed + each.repaid
+    assert settled(after, NOON) == (after, [])
 
 
-@given(open_lots(), st.integers(-50, 50))
-def test_settling_twice_comes_to_the_same_as_settling_once(lots: list[OpenLot], days: int) -> None:
-    earlier = NOON + days * DAY
-    halfway, expired_first = applied(lots, due_movements(lots, earlier))
-    later = max(earlier, NOON)
-    in_two, expired_second = applied(halfway, due_movements(halfway, later))
-    in_one, expired = applied(lots, due_movements(lots, later))
-    assert (in_two, expired_first + expired_second) == (in_one, expired)
+@given(accounts(), st.integers(0, 60))
+def test_settling_in_two_steps_comes_to_the_same_as_in_one(
+    account: tuple[list[LotState], list[HoldState], int], days: int
+) -> None:
+    halfway, first = settled(account, NOON - days * DAY)
+    in_two, second = settled(halfway, NOON)
+    in_one, movements = settled(account, NOON)
+    assert in_two == in_one
+    assert first + second == movements

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app.core.clock import now
 from app.ledger import service, verification
-from tests.ledger.conftest import GiveAward, NewMember, differences, point_award
+from tests.ledger.conftest import GiveAward, NewMember, differences, point_award, settle
 
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -25,7 +25,7 @@ def member(new_member: NewMember, give: GiveAward) -> UUID:
         member_id = new_member()
         give(member_id, point_award(100, START + DAY, START + 2 * DAY), point_award(40, START))
     with time_machine.travel(START + 3 * DAY, tick=False):
-        service.settle_due(member_id, now())
+        settle(member_id, now())
         give(member_id, point_award(9, START))
     return member_id
 
@@ -81,7 +81,7 @@ def plant(owner: psycopg.Connection, statement: str, *parameters: object) -> Non
           "debt and written off against lots"}),
         # lots
         ("UPDATE lot SET remaining = remaining - 1, spent = 1 WHERE lot_id = 2",
-         {"available against lots", "spent against lots"}),
+         {"available against lots", "spent against lots", "spent of lot 2"}),
         ("UPDATE lot SET is_matured = false WHERE lot_id = 2",
             {"available against lots", "pending against lots", "next due"}),
         ("DELETE FROM lot WHERE lot_id = 2", {"issued against lots", "available against lots", "lot of entry 2"}),
@@ -107,10 +107,10 @@ def plant(owner: psycopg.Connection, statement: str, *parameters: object) -> Non
          " SELECT member_id, 'stray', 'award', '', 6, 1, recorded_at FROM posting LIMIT 1", {"entries of posting"}),
         ("DELETE FROM posting WHERE first_seq = 5", {"entries of posting"}),
         # allocations
-        ("DELETE FROM lot_allocation WHERE seq = 4", {"allocations of entry 4", "allocations of lot 1"}),
+        ("DELETE FROM lot_allocation WHERE seq = 4", {"allocations of entry 4", "expired of lot 1"}),
         ("UPDATE lot_allocation SET amount = 99 WHERE seq = 3", {"allocations of entry 3"}),
-        ("UPDATE lot_allocation SET amount = 101 WHERE seq = 4", {"allocations of entry 4", "allocations of lot 1"}),
-        ("UPDATE lot_allocation SET lot_id = 2 WHERE seq = 4", {"allocations of lot 1", "allocations of lot 2"}),
+        ("UPDATE lot_allocation SET amount = 101 WHERE seq = 4", {"allocations of entry 4", "expired of lot 1"}),
+        ("UPDATE lot_allocation SET lot_id = 2 WHERE seq = 4", {"expired of lot 1", "expired of lot 2"}),
         # points moved from lot to lot: the sums of the member stay as they are
         ("UPDATE lot SET amount = amount + (CASE lot_id WHEN 2 THEN 1 ELSE -1 END),"
          " remaining = remaining + (CASE lot_id WHEN 2 THEN 1 ELSE -1 END) WHERE lot_id IN (2, 5)",
