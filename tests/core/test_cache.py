@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
-from app.core import cache
 from app.core.cache import CHECK_SECONDS, ConfigVersion, Snapshot, bump
 from app.core.database import db
 from app.core.unit_of_work import unit_of_work

@@ -103,7 +103,7 @@ def test_what_should_follow_is_dropped_on_rollback() -> None:
 
 def test_what_should_follow_is_dropped_when_the_commit_fails() -> None:
     seen: list[str] = []
-    with pytest.raises(Exception, match="current transaction is aborted|25P02"), unit_of_work() as session:
+    with pytest.raises(Exception, match=r"current transaction is aborted|25P02"), unit_of_work() as session:
         after_commit(lambda: seen.append("never"))
         with pytest.raises(Exception, match="division by zero"):
             session.execute(text("SELECT 1/0"))
