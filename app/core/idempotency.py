@@ -88,7 +88,8 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
             if kept is not None:
                 if kept.fingerprint != fingerprint:
                     raise IdempotencyKeyReused([{"pointer": "", "detail": "The body differs from the first one."}])
-                return Response(kept.body, kept.status, {"Idempotent-Replayed": "true"}, content_type=kept.content_type)
+                headers = {"Idempotent-Replayed": "true", "Cache-Control": "no-store"}
+                return Response(kept.body, kept.status, headers, content_type=kept.content_type)
             response = _answer(view, args, kwargs)
             if response.status_code < 500 and response.status_code != TooManyRequests.status:
                 session.add(

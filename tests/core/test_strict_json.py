@@ -14,10 +14,12 @@ from app.core.strict_json import DEPTH_MAX, INTEGER_MAX, dumps, loads, pointer
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 scalars = (
-    st.none() | st.booleans() | st.integers(-INTEGER_MAX, INTEGER_MAX)
+    st.none()
+    | st.booleans()
+    | st.integers(-INTEGER_MAX, INTEGER_MAX)
     | st.floats(allow_nan=False, allow_infinity=False)
     | texts
-)  # fmt: skip
+)
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20)
 
 
@@ -49,10 +51,7 @@ def test_what_is_written_is_read_back(value: Any) -> None:
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     try:
         value = loads(raw)
-    except MalformedJson:
-        return
-    except ValidationProblem as problem:
-        assert problem.errors
+    except (MalformedJson, ValidationProblem):
         return
     assert is_same(value, json.loads(raw))
 
@@ -102,8 +101,7 @@ def test_a_pair_of_surrogates_is_one_character() -> None:
 @pytest.mark.parametrize(
     "raw",
     [b"", b" ", b"{", b"[1,]", b"{'a': 1}", b'{"a" 1}', b"nul", b"01", b"1.", b".5", b"+1", b"0x10", b"[1] 2",
-     b'"\x01"',
-     b'"\\x41"', b"\xff", b'{"a": "\xc3"}', b"\xed\xa0\x80", b"\xef\xbb\xbf{}", "{}".encode("utf-16")],
+     b'"\x01"', b'"\\x41"', b"\xff", b'{"a": "\xc3"}', b"\xed\xa0\x80", b"\xef\xbb\xbf{}", "{}".encode("utf-16")],
 )  # fmt: skip
 def test_what_is_no_utf_8_json_is_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedJson):
