@@ -106,8 +106,8 @@ class BatchSchema(Schema):
     """Up to 500 activities; each stands alone, so each is read on its own."""
 
     activities = List(
-        fields.Raw(allow_none=True), minimum=1, maximum=BATCH_MAX, required=True,
-        metadata={"items": {"$ref": "#/components/schemas/Activity"}},
+        fields.Raw(allow_none=True, metadata={"allOf": [{"$ref": "#/components/schemas/Activity"}]}),
+        minimum=1, maximum=BATCH_MAX, required=True,
     )  # fmt: skip
 
 

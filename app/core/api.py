@@ -103,9 +103,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         kinds: list[type[ProblemError]] = [*info.get("problems", ()), errors.ServiceUnavailable, ProblemError]
         if info.get("manual_doc", {}).get("security") != []:
             kinds += [errors.Unauthorized, errors.Forbidden, errors.TooManyRequests]
-        if "requestBody" in doc:
+        has_body = "requestBody" in doc or "requestBody" in info.get("manual_doc", {})
+        if has_body:
             kinds += [errors.MalformedJson, errors.UnsupportedMediaType, errors.PayloadTooLarge]
-        if "requestBody" in doc or doc.get("parameters"):
+        if has_body or doc.get("parameters"):
             kinds.append(errors.ValidationProblem)
         responses = doc.setdefault("responses", {})
         by_status: dict[int, list[type[ProblemError]]] = {}
@@ -148,6 +149,7 @@ def make_api(app: Flask) -> flask_smorest.Api:
         "OPENAPI_VERSION": "3.1.0",
     }
     api = flask_smorest.Api(app)
+    api.register_field(schemas.Timestamp, "string", "date-time")
     schemes = {
         "member": ("JWT", "A shopper's access token from `POST /v1/auth/tokens`."),
         "staff": ("JWT", "A staff access token from `POST /v1/admin/auth/tokens`."),

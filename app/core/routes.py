@@ -68,7 +68,12 @@ def readyz() -> Response:
 
 @blueprint.route("/metrics")
 @public
-@blueprint.response(200, {"type": "string"}, content_type="text/plain")
+@blueprint.response(
+    200,
+    {"type": "string"},
+    content_type="text/plain",
+    example='greenpoints_http_requests_total{endpoint="core.livez",method="GET",status="200"} 1.0\n',
+)
 def metrics() -> Response:
     """Return the process's metrics in Prometheus's text format."""
     return telemetry.metrics_page()

@@ -37,7 +37,9 @@ def _locale() -> str:
 @public
 @blueprint.problems(TooManyRequests)
 @blueprint.arguments(schemas.CodeRequestSchema, example={"channel": "email", "address": "ada@example.org"})
-@blueprint.response(202, description="Known or not: if somebody reads there, a code arrives.")
+@blueprint.response(
+    202, {"type": "object"}, description="Known or not: if somebody reads there, a code arrives.", example={}
+)
 @transactional
 def request_code(body: dict[str, Any]) -> Response:
     """Send a sign-in code of six digits, good for ten minutes, to an address; the code before is void."""
