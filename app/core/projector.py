@@ -114,7 +114,7 @@ def _project(session: _Session, projection: Projection, facts: Sequence[Fact]) -
             projection.apply(session, free)
         applied = len(free)
     except Exception as error:
-        log.warning("batch_split", projection=projection.name, facts=len(free), error=str(error)[:200])
+        log.warning("batch_split", projection=projection.name, facts=len(free), error=type(error).__name__)
         applied = _apply_singly(session, projection, free)
     applied_total.labels(projection.name).inc(applied)
 
