@@ -67,7 +67,8 @@ def test_a_validation_problem_names_the_places(failing: FlaskClient) -> None:
     ("name", "status", "code"),
     [
         ("pool", 503, "service_unavailable"), ("lost", 503, "service_unavailable"),
-        ("unreachable", 503, "service_unavailable"), ("locked", 503, "service_unavailable"), ("value", 500, "internal_error"),
+        ("unreachable", 503, "service_unavailable"), ("locked", 503, "service_unavailable"),
+        ("value", 500, "internal_error"),
         ("broken", 500, "internal_error"), ("400", 400, "bad_request"), ("401", 401, "unauthorized"),
         ("404", 404, "not_found"), ("413", 413, "payload_too_large"),
         ("429", 429, "too_many_requests"), ("500", 500, "internal_server_error"),
