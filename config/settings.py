@@ -231,10 +231,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(faults)
     if values["database_pool_size"] < values["web_threads"]:
         faults.append("DATABASE_POOL_SIZE: at least WEB_THREADS, or requests wait for each other")
-    if 0 < len(values["secret_key"]) < SECRET_LENGTH_MIN:
-        faults.append(f"SECRET_KEY: at least {SECRET_LENGTH_MIN} characters, or empty in development")
     if values["environment"] == "production":
         faults += _production_faults(values)
+    elif 0 < len(values["secret_key"]) < SECRET_LENGTH_MIN:
+        faults.append(f"SECRET_KEY: at least {SECRET_LENGTH_MIN} characters, or empty in development")
     if faults:
         raise SettingsError(faults)
     values["data_dir"] = values["data_dir"].absolute()

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from flask import Flask, Response, g, has_request_context, request
 from sqlalchemy.exc import DBAPIError
@@ -197,8 +198,9 @@ def register_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            log.warning("database_gone", error=str(error.orig))
-            return problem_response(ServiceUnavailable("The database is not reachable."))
-        log.error("unexpected_error", path=request.path if request else None, exc_info=error)
+        original = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(original, psycopg.OperationalError):  # gone, shutting down, busy or locked: not of our making
+            log.warning("database_unavailable", error=type(original).__name__, sqlstate=original.sqlstate)
+            return problem_response(ServiceUnavailable("The database is not reachable, or busy."))
+        log.error("unexpected_error", endpoint=request.endpoint if request else None, exc_info=error)
         return problem_response(ProblemError("Something went wrong on our side; the request id finds it in our logs."))

@@ -2,25 +2,27 @@
 
 One claim is one transaction: it locks one of the 64 partitions with SKIP LOCKED, reads what waits there and gives it
 to each projection inside a savepoint. A fact that a projection can't apply is parked with its error, and the later
-facts of that member wait behind it for that projection alone; nothing is dropped.
+facts of that member wait behind it for that projection alone; nothing is dropped. A deadlock or serialisation failure
+is no fault of the fact: the whole claim goes again.
 """
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
 from flask import Flask, current_app
 from prometheus_client import Counter
-from sqlalchemy import delete, func, literal, select, text
+from sqlalchemy import Select, delete, func, literal, select, text
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.clock import now
 from app.core.database import db
 from app.core.outbox import Fact, OutboxPartition, OutboxRow, ParkedFact
-from app.core.unit_of_work import retry_transient, savepoint, unit_of_work
+from app.core.unit_of_work import is_transient, retry_transient, savepoint, unit_of_work
 
 CLAIM_ROWS_MAX = 1000
 REBUILD_ROWS = 5000
@@ -56,8 +58,12 @@ def projections() -> dict[str, Projection]:
     return registered
 
 
-def _facts(rows: Iterable[OutboxRow]) -> list[Fact]:
-    return [Fact(row.member_id, row.version, row.kind, row.payload, row.recorded_at) for row in rows]
+def _facts(session: _Session, query: Select[Any]) -> list[Fact]:
+    """Return the facts that ``query`` finds, by member and version."""
+    columns = query.with_only_columns(
+        OutboxRow.member_id, OutboxRow.version, OutboxRow.kind, OutboxRow.payload, OutboxRow.recorded_at
+    )
+    return [Fact(*row) for row in session.execute(columns.order_by(OutboxRow.member_id, OutboxRow.version))]
 
 
 def _park(session: _Session, name: str, fact: Fact, error: str, attempts: int) -> None:
@@ -88,6 +94,8 @@ def _apply_singly(session: _Session, projection: Projection, facts: Sequence[Fac
                     projection.apply(session, [fact])
                 applied += 1
             except Exception as error:
+                if is_transient(error):
+                    raise
                 log.error("fact_parked", projection=projection.name, version=fact.version, exc_info=error)
                 _park(session, projection.name, fact, f"{type(error).__name__}: {error}", attempts)
                 blocked_by = fact
@@ -114,12 +122,15 @@ def _project(session: _Session, projection: Projection, facts: Sequence[Fact]) -
             projection.apply(session, free)
         applied = len(free)
     except Exception as error:
-        log.warning("batch_split", projection=projection.name, facts=len(free), error=str(error)[:200])
+        if is_transient(error):
+            raise
+        log.warning("batch_split", projection=projection.name, facts=len(free), error=type(error).__name__)
         applied = _apply_singly(session, projection, free)
     applied_total.labels(projection.name).inc(applied)
 
 
-def _claim_and_project() -> int:
+def _claim_and_project() -> int | None:
+    """Return how many facts were applied, None where no partition that nobody else holds has any."""
     with unit_of_work() as session:
         waiting = (
             select(literal(1)).where(OutboxRow.partition == OutboxPartition.partition, ~OutboxRow.is_applied).exists()
@@ -132,15 +143,9 @@ def _claim_and_project() -> int:
             .with_for_update(skip_locked=True)
         )
         if partition is None:
-            return 0
-        rows = session.scalars(
-            select(OutboxRow)
-            .where(OutboxRow.partition == partition, ~OutboxRow.is_applied)
-            .order_by(OutboxRow.member_id, OutboxRow.version)
-            .limit(CLAIM_ROWS_MAX)
-        ).all()
-        facts = _facts(rows)
-        session.expunge_all()
+            return None
+        waiting_here = select(OutboxRow).where(OutboxRow.partition == partition, ~OutboxRow.is_applied)
+        facts = _facts(session, waiting_here.limit(CLAIM_ROWS_MAX))
         for projection in projections().values():
             _project(session, projection, facts)
         session.execute(
@@ -155,12 +160,14 @@ def _claim_and_project() -> int:
 
 
 def project_once() -> int:
-    """Claim one partition and apply what waits there; return how many facts, 0 where nothing waits."""
-    return retry_transient(_claim_and_project)
+    """Claim one partition and apply what waits there; return how many facts, 0 where nothing waits for us."""
+    while (count := retry_transient(_claim_and_project)) == 0:
+        pass  # another projector did that partition between our look and our lock: look again
+    return count or 0
 
 
 def drain() -> int:
-    """Apply all that waits now; return how many facts."""
+    """Apply all that waits now and is in no other projector's hands; return how many facts."""
     total = 0
     while count := project_once():
         total += count
@@ -189,10 +196,19 @@ def rebuild(name: str) -> int:
     Holds all 64 partitions, so that no projector adds a fact twice; awards go on meanwhile.
     """
     projection = projections()[name]
+    return retry_transient(lambda: _rebuild(projection))
+
+
+def _hold_all(session: _Session) -> None:
+    """Lock every partition: what projectors have begun is done then, and they begin nothing until we have."""
+    session.execute(select(OutboxPartition.partition).order_by(OutboxPartition.partition).with_for_update())
+
+
+def _rebuild(projection: Projection) -> int:
     count = 0
     with unit_of_work() as session:
-        session.scalars(select(OutboxPartition).order_by(OutboxPartition.partition).with_for_update()).all()
-        session.execute(delete(ParkedFact).where(ParkedFact.projection == name))
+        _hold_all(session)
+        session.execute(delete(ParkedFact).where(ParkedFact.projection == projection.name))
         projection.clear(session)
         position: tuple[UUID, int] | None = None
         while True:
@@ -201,8 +217,7 @@ def rebuild(name: str) -> int:
                 query = query.where(text("(member_id, version) > (:member_id, :version)")).params(
                     member_id=position[0], version=position[1]
                 )
-            rows = session.scalars(query.order_by(OutboxRow.member_id, OutboxRow.version).limit(REBUILD_ROWS)).all()
-            facts = _facts(rows)
+            facts = _facts(session, query.limit(REBUILD_ROWS))
             session.expunge_all()
             if not facts:
                 return count
@@ -220,17 +235,15 @@ def list_parked() -> list[ParkedFact]:
 def retry_parked(name: str) -> int:
     """Apply the parked facts of the projection ``name`` again, in order; return how many were applied."""
     projection = projections()[name]
+    return retry_transient(lambda: _retry_parked(projection))
+
+
+def _retry_parked(projection: Projection) -> int:
+    of_this = ParkedFact.projection == projection.name
     with unit_of_work() as session:
-        session.scalars(select(OutboxPartition).order_by(OutboxPartition.partition).with_for_update()).all()
+        _hold_all(session)
         parked = (ParkedFact.member_id == OutboxRow.member_id) & (ParkedFact.version == OutboxRow.version)
-        rows = session.scalars(
-            select(OutboxRow)
-            .join(ParkedFact, parked)
-            .where(ParkedFact.projection == name)
-            .order_by(OutboxRow.member_id, OutboxRow.version)
-        ).all()
-        facts = _facts(rows)
-        attempts = session.scalar(select(func.max(ParkedFact.attempts)).where(ParkedFact.projection == name)) or 0
-        session.execute(delete(ParkedFact).where(ParkedFact.projection == name))
-        session.expunge_all()
+        facts = _facts(session, select(OutboxRow).join(ParkedFact, parked).where(of_this))
+        attempts = session.scalar(select(func.max(ParkedFact.attempts)).where(of_this)) or 0
+        session.execute(delete(ParkedFact).where(of_this))
         return _apply_singly(session, projection, facts, attempts + 1)

@@ -5,6 +5,8 @@ import os
 import re
 import sys
 import time
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
@@ -31,7 +33,15 @@ request_seconds = Histogram(
     ["endpoint"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 log = structlog.get_logger()
+
+
+def _first_lines(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Leave of each exception's text the first line: what follows in a database's error are the values themselves."""
+    for exception in event.get("exception", ()):
+        exception["exc_value"] = exception["exc_value"].partition("\n")[0]
+    return event
 
 
 def configure_logging(level: str) -> None:
@@ -42,6 +52,7 @@ def configure_logging(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            _first_lines,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -63,19 +74,21 @@ def register_telemetry(app: Flask) -> None:
         g.started_at = time.perf_counter()
         sent = request.headers.get("X-Request-Id", "")
         g.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(new_id())
+        structlog.contextvars.clear_contextvars()  # a thread serves one request after the other
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
     @app.after_request
     def end(response: Response) -> Response:
         seconds = time.perf_counter() - g.get("started_at", time.perf_counter())
         endpoint = request.endpoint or "none"
         response.headers["X-Request-Id"] = g.get("request_id", "")
-        requests_total.labels(request.method, endpoint, response.status_code).inc()
+        method = request.method if request.method in _METHODS else "other"  # a caller may make up any number of them
+        requests_total.labels(method, endpoint, response.status_code).inc()
         request_seconds.labels(endpoint).observe(seconds)
         if endpoint not in quiet:
             log.info(
                 "request",
-                request_id=g.get("request_id"),
-                method=request.method,
+                method=method,
                 route=request.url_rule.rule if request.url_rule else None,
                 status=response.status_code,
                 ms=round(seconds * 1000, 2),

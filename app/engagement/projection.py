@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, text
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.outbox import Fact, FactKind
@@ -14,6 +13,13 @@ from app.engagement.models import METRICS, MemberDay
 from app.programme import service as programme
 
 _SUMMED = ("activities", "points", *METRICS)
+_COLUMNS = {"member_id": "uuid", "day": "date"} | dict.fromkeys(_SUMMED, "bigint")
+_ADD = text(
+    f"INSERT INTO member_day ({', '.join(_COLUMNS)})"  # noqa: S608 - made of constants
+    f" SELECT * FROM unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in _COLUMNS.items())})"
+    " ON CONFLICT (member_id, day) DO UPDATE SET "
+    + ", ".join(f"{name} = member_day.{name} + excluded.{name}" for name in _SUMMED)
+)
 
 
 def _apply(session: scoped_session[Session], facts: Sequence[Fact]) -> None:
@@ -32,12 +38,8 @@ def _apply(session: scoped_session[Session], facts: Sequence[Fact]) -> None:
         for metric, value in fact.payload["impact"].items():
             row[metric] += value
     if days:
-        statement = insert(MemberDay)
-        added = {name: getattr(MemberDay, name) + statement.excluded[name] for name in _SUMMED}
-        session.execute(
-            statement.on_conflict_do_update(index_elements=["member_id", "day"], set_=added),
-            [days[key] for key in sorted(days)],
-        )
+        rows = [days[key] for key in sorted(days)]
+        session.execute(_ADD, {name: [row[name] for row in rows] for name in _COLUMNS})
 
 
 def _clear(session: scoped_session[Session]) -> None:
