@@ -128,6 +128,18 @@ class AccountBook:
         """Enter a movement from debt that belongs to no lot: to ``written_off``."""
         self._enter("debt", target, points, None)
 
+    def make_good(self, points: int) -> None:
+        """Let available points, which no lot holds any more, make good what was written off."""
+        self._enter("available", "written_off", points, None)
+
+    def note_due(self) -> None:
+        """Bring ``next_due_at`` forward to what falls due of the lots that are to be written."""
+        for lot_id, lot in self.lots.items():
+            if lot.remaining > 0 and lot != self.stored.get(lot_id):
+                for moment in (None if lot.is_matured else lot.available_at or lot.void_at, lot.expires_at):
+                    if moment is not None and (self.next_due_at is None or moment < self.next_due_at):
+                        self.next_due_at = moment
+
     def issue(
         self,
         points: int,
@@ -184,10 +196,10 @@ class AccountBook:
             self.add_fact("settled", {"movements": told})
 
     def _enter(self, source: str, target: str, points: int, at: datetime | None) -> int:
-        buckets = self.buckets
-        # what is issued and what is owed stand on the other side of the equation: points come from there
-        buckets[source] += points if source == "issued" or (source, target) == ("debt", "reversed") else -points
-        buckets[target] += -points if target == "debt" else points
+        buckets, pair = self.buckets, (source, target)
+        # what is issued, owed and written off stands on the other side of the equation: points come from there
+        buckets[source] += points if source == "issued" or pair == ("debt", "reversed") else -points
+        buckets[target] += -points if target == "debt" or pair == ("available", "written_off") else points
         self.last_seq += 1
         self.entries.append((
             self.member_id, self.last_seq, points, buckets["pending"], buckets["available"], buckets["held"],

@@ -87,6 +87,13 @@ class LotState:
         return self.held + self.spent + self.repaid - self.clawed_back
 
     @property
+    def returnable(self) -> int:
+        """The points by which the lot has repaid for others, as far as they can come back to it."""
+        if self.repaid <= self.clawed_back:
+            return 0
+        return self.repaid - max(0, self.clawed_back - self.held - self.spent)
+
+    @property
     def reversible(self) -> int:
         """The points of the award that no reversal has named yet, expired ones included."""
         return self.amount - self.reversed - self.clawed_back
@@ -253,7 +260,8 @@ def reversal_of(lot: LotState, points: int) -> tuple[int, int]:
 def cancel_claw_back(lot: LotState) -> int:
     """Reverse directly what came back into ``lot`` although it had been taken back before; return how much.
 
-    Another lot repaid that debt meanwhile: the caller gives it as many points back, and the balances stay.
+    Another lot repaid that debt meanwhile: the caller gives it as many points back, and the balances stay. What was
+    written off of it instead, the points make good.
     """
     points = max(0, -lot.owable)
     lot.remaining -= points

@@ -1,6 +1,6 @@
 """The SELECTs of the ledger, locking reads included."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from app.ledger.models import Account, Entry, Hold, Lot, LotAllocation, Posting
 
 _Session = Session | scoped_session[Any]
 UPCOMING_MAX = 12
-SPENDABLE_CHUNK = 100
+LOTS_CHUNK = 100
 
 
 def find_account(session: _Session, member_id: UUID) -> Account | None:
@@ -115,35 +115,42 @@ def list_lots(
 
 
 def list_spendable_lots(
-    session: _Session, member_id: UUID, points: int, extended_until: datetime | None
+    session: _Session, member_id: UUID, points: int, extended_until: datetime | None, entered: Mapping[int, LotState]
 ) -> list[LotState]:
-    """Return lots with available points, first expiring first, until they make up ``points`` or there are no more."""
-    found: list[LotState] = []
+    """Return lots with available points, first expiring first, until they make up ``points`` or there are no more.
+
+    ``entered`` are lots that may stand otherwise than they are stored: they count as they are there.
+    """
     query = (
         _select_lots(extended_until)
         .where(Lot.member_id == member_id, Lot.is_open, Lot.is_matured, Lot.remaining > 0)
-        .order_by(Lot.expires_at, Lot.lot_id)
+        .order_by(in_force(extended_until), Lot.lot_id)
     )
-    offset = 0
+    return _until(session, query, points, lambda lot: entered.get(lot.lot_id, lot).remaining)
+
+
+def list_repaid_lots(
+    session: _Session, member_id: UUID, extended_until: datetime | None, points: int, entered: Mapping[int, LotState]
+) -> list[LotState]:
+    """Return lots that have repaid debt of others, last to expire first, until ``points`` can come back to them."""
+    query = (
+        _select_lots(extended_until)
+        .where(Lot.member_id == member_id, Lot.repaid > Lot.clawed_back)
+        .order_by(in_force(extended_until).desc().nulls_first(), Lot.lot_id.desc())
+    )
+    return _until(session, query, points, lambda lot: entered.get(lot.lot_id, lot).returnable)
+
+
+def _until(session: _Session, query: Any, points: int, worth: Callable[[LotState], int]) -> list[LotState]:
+    """Return the lots of ``query``, chunk by chunk, until what they are worth makes up ``points``."""
+    found: list[LotState] = []
     while points > 0:
-        chunk = _states(session, query.limit(SPENDABLE_CHUNK).offset(offset))
+        chunk = _states(session, query.limit(LOTS_CHUNK).offset(len(found)))
         found += chunk
-        points -= sum(lot.remaining for lot in chunk)
-        offset += len(chunk)
-        if len(chunk) < SPENDABLE_CHUNK:
+        points -= sum(worth(lot) for lot in chunk)
+        if len(chunk) < LOTS_CHUNK:
             break
     return found
-
-
-def list_repaid_lots(session: _Session, member_id: UUID, extended_until: datetime | None, limit: int) -> list[LotState]:
-    """Return the member's newest lots that have repaid debt."""
-    return _states(
-        session,
-        _select_lots(extended_until)
-        .where(Lot.member_id == member_id, Lot.repaid > 0)
-        .order_by(Lot.lot_id.desc())
-        .limit(limit),
-    )
 
 
 def next_due_time(session: _Session, member_id: UUID, extended_until: datetime | None) -> datetime | None:

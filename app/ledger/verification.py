@@ -87,7 +87,8 @@ summed AS (
   SELECT member_id, count(*) AS entries, max(seq) AS last_seq,
          sum(amount) FILTER (WHERE source = 'issued') AS issued,
          sum(amount * d_pending) AS pending, sum(amount * d_available) AS available, sum(amount * d_held) AS held,
-         sum(amount * d_debt) AS debt, sum(amount) FILTER (WHERE target = 'written_off') AS written_off,
+         sum(amount * d_debt) AS debt, sum(CASE source WHEN 'debt' THEN amount ELSE -amount END)
+         FILTER (WHERE target = 'written_off') AS written_off,
          coalesce(sum(amount) FILTER (WHERE target = 'spent'), 0)
          - coalesce(sum(amount) FILTER (WHERE source = 'spent'), 0) AS spent,
          sum(amount) FILTER (WHERE target = 'expired') AS expired,
@@ -161,16 +162,17 @@ ORDER BY 1, l.lot_id, 2
 """  # noqa: S608 - as above
 
 _DUE = f"""
-WITH h AS (
-  SELECT member_id, min(expires_at) AS due_at FROM hold WHERE {_CHUNK} AND status = 'open' GROUP BY member_id),
-l AS (
-  SELECT l.member_id, least(min(coalesce(l.available_at, l.void_at)) FILTER (WHERE NOT l.is_matured),
-    min(CASE WHEN l.expires_at IS NOT NULL THEN greatest(l.expires_at, a.extended_until) END)) AS due_at
-  FROM (SELECT * FROM lot WHERE {_CHUNK} AND is_open AND remaining > 0) AS l JOIN account AS a USING (member_id)
-  GROUP BY l.member_id)
+WITH l AS (
+  SELECT a.member_id, a.next_due_at, least(min(coalesce(l.available_at, l.void_at)) FILTER (WHERE NOT l.is_matured),
+         min(CASE WHEN l.expires_at IS NOT NULL THEN greatest(l.expires_at, a.extended_until) END)) AS due_at
+  FROM (SELECT * FROM account WHERE {_CHUNK}) AS a
+  JOIN (SELECT * FROM lot WHERE {_CHUNK} AND is_open AND remaining > 0) AS l USING (member_id)
+  GROUP BY a.member_id, a.next_due_at),
+h AS (SELECT member_id, min(expires_at) AS due_at FROM hold WHERE {_CHUNK} AND status = 'open' GROUP BY member_id)
 SELECT a.member_id, 'next due', coalesce(a.next_due_at::text, 'never'), least(l.due_at, h.due_at)
 FROM (SELECT * FROM account WHERE {_CHUNK}) AS a LEFT JOIN l USING (member_id) LEFT JOIN h USING (member_id)
-WHERE least(l.due_at, h.due_at) < coalesce(a.next_due_at, 'infinity')
+WHERE least(l.due_at, h.due_at) IS NOT NULL
+  AND (a.next_due_at IS NULL OR a.next_due_at > least(l.due_at, h.due_at))
 ORDER BY 1
 """  # noqa: S608 - as above
 

@@ -16,6 +16,7 @@ from app.ledger.service.holds import (
     spend_points,
 )
 from app.ledger.service.reading import Wallet, list_entries, read_wallet
+from app.ledger.service.settling import settle_due_accounts
 from app.ledger.verification import Verification, verify
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "release_hold",
     "reverse_points",
     "settle_due",
+    "settle_due_accounts",
     "spend_points",
     "start_write",
     "verify",

@@ -1,6 +1,6 @@
 """Open and close the book of an account: lock it, settle what is due, and write what was entered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +15,11 @@ from app.ledger import queries
 from app.ledger.awarding import AccountState
 from app.ledger.booking import BUCKETS, AccountBook, write_books
 from app.ledger.errors import AccountNotFound, InvalidPoints, PostingKeyReused
-from app.ledger.lots import due_movements, expiry_order
+from app.ledger.lots import HoldState, due_movements, expiry_order
 from app.ledger.models import Account
 
 _Session = Session | scoped_session[Any]
 POINTS_MAX = 10**12
-REPAID_LOTS = 500
 GRACE = timedelta(days=7)
 
 
@@ -68,35 +67,47 @@ def settle_book(session: _Session, book: AccountBook) -> None:
     holds = queries.list_due_holds(session, book.member_id, book.moment)
     held = {lot_id for hold in holds for lot_id, _ in hold.parts}
     book.add_lots(queries.list_lots(session, book.member_id, held - book.lots.keys(), book.extended_until))
-    movements, given_back = due_movements(book.lots.values(), holds, book.buckets["debt"], book.moment)
-    book.book(movements)
-    give_back(session, book, given_back)
-    queries.close_due_holds(session, book.member_id, book.moment)
+    enter_due(session, book, holds)
+    if holds:
+        queries.close_due_holds(session, book.member_id, book.moment)
     write_books_of([book])
     book.next_due_at = queries.next_due_time(session, book.member_id, book.extended_until)
 
 
-def give_back(session: _Session, book: AccountBook, points: int) -> None:
-    """Return ``points`` to lots that have repaid for others; the balances of the account do not change.
+def enter_due(session: _Session, book: AccountBook, holds: Sequence[HoldState]) -> None:
+    """Enter what time has done to the loaded lots, which are all those concerned, and to the holds that have ended."""
+    movements, given_back = due_movements(book.lots.values(), holds, book.buckets["debt"], book.moment)
+    book.book(movements)
+    if given_back:
+        book.open_posting(f"repay:{book.last_seq + 1}", "repay", actor="clock")
+        give_back(session, book, given_back)
 
-    A lot that has expired meanwhile gets the grace period.
+
+def give_back(session: _Session, book: AccountBook, points: int) -> None:
+    """Return ``points`` to lots that have repaid for others, last to expire first; no balance changes by that.
+
+    A lot that has expired meanwhile gets the grace period. What no lot repaid had been written off: so many of the
+    available points make that good, in the open posting.
     """
     if points == 0:
         return
-    book.add_lots(queries.list_repaid_lots(session, book.member_id, book.extended_until, REPAID_LOTS))
-    repaid = sorted((lot for lot in book.lots.values() if lot.repaid > lot.clawed_back), key=expiry_order)
+    book.add_lots(queries.list_repaid_lots(session, book.member_id, book.extended_until, points, book.lots))
+    repaid = sorted((lot for lot in book.lots.values() if lot.returnable > 0), key=expiry_order)
     for lot in reversed(repaid):
-        part = min(points, lot.repaid - max(0, lot.clawed_back - lot.held - lot.spent))
+        part = min(points, lot.returnable)
         lot.repaid -= part
         lot.remaining += part
         points -= part
-        if part and lot.expires_at is not None:
-            lot.expires_at = max(lot.expires_at, book.moment + GRACE)
-    assert points == 0
+        if part and lot.expires_at is not None and lot.expires_at <= book.moment:
+            lot.expires_at = book.moment + GRACE
+    if points:
+        book.make_good(points)
 
 
-def write_books_of(books: list[AccountBook]) -> None:
+def write_books_of(books: Sequence[AccountBook]) -> None:
     """Write what is entered in ``books`` and let them go on as stored."""
+    for book in books:
+        book.note_due()
     changed = [book for book in books if book.has_changes()]
     if not changed:
         return

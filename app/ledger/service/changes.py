@@ -65,7 +65,7 @@ def reverse_points(
         _take_back(book, wanted)
         owed = book.buckets["debt"] - debt_before
         if owed:
-            book.add_lots(queries.list_spendable_lots(session, member_id, owed, book.extended_until))
+            book.add_lots(queries.list_spendable_lots(session, member_id, owed, book.extended_until, book.lots))
             book.repay(book.spendable())
         left = book.buckets["debt"] - debt_before
         if left > 0 and is_written_off:
@@ -127,13 +127,11 @@ def adjust_points(
         if points > 0:
             lot = book.issue(points, available_at=moment, expires_at=expires_at, rule=None)
             book.repay([lot])
-            if expires_at is not None and (book.next_due_at is None or expires_at < book.next_due_at):
-                book.next_due_at = expires_at
         else:
             missing = -points - book.buckets["available"]
             if missing > 0:
                 raise InsufficientPoints(missing)
-            book.add_lots(queries.list_spendable_lots(session, member_id, -points, book.extended_until))
+            book.add_lots(queries.list_spendable_lots(session, member_id, -points, book.extended_until, book.lots))
             book.move("available", "reversed", book.take_available(-points))
         book.add_fact("adjusted", {"points": points})
         return posted(book)
@@ -178,7 +176,7 @@ def give_points(
                 raise InDebt
             if points > book.buckets["available"]:
                 raise InsufficientPoints(points - book.buckets["available"])
-            book.add_lots(queries.list_spendable_lots(session, sender_id, points, book.extended_until))
+            book.add_lots(queries.list_spendable_lots(session, sender_id, points, book.extended_until, book.lots))
             parts = book.take_available(points)
             book.open_posting(key, "gift", fingerprint=fingerprint, actor=actor, reason=reason)
             book.move("available", "spent", parts)
@@ -191,8 +189,6 @@ def give_points(
             lots = []
             for expires_at, part, lot_id in given:
                 lots.append(book.issue(part, available_at=moment, expires_at=expires_at, funder=funders[lot_id]))
-                if expires_at is not None and (book.next_due_at is None or expires_at < book.next_due_at):
-                    book.next_due_at = expires_at
             book.repay(lots)
             book.add_fact("gift_received", {"points": points})
         return done

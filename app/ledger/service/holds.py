@@ -22,7 +22,7 @@ from app.ledger.errors import (
     PostingNotFound,
     RefundExceedsSpend,
 )
-from app.ledger.lots import cancel_claw_back
+from app.ledger.lots import cancel_claw_back, expiry_order
 from app.ledger.models import Hold, HoldRegistry
 from app.ledger.service.books import (
     GRACE,
@@ -43,7 +43,7 @@ def _take(session: Any, book: AccountBook, points: int) -> list[tuple[int, int]]
     missing = points - book.buckets["available"]
     if missing > 0:
         raise InsufficientPoints(missing)
-    book.add_lots(queries.list_spendable_lots(session, book.member_id, points, book.extended_until))
+    book.add_lots(queries.list_spendable_lots(session, book.member_id, points, book.extended_until, book.lots))
     return book.take_available(points)
 
 
@@ -139,7 +139,8 @@ def capture_hold(
             raise CaptureExceedsHold(f"{hold.amount} points are held.", held_points=hold.amount)
         parts = queries.get_open_hold(session, member_id, hold_id).parts
         _load(session, book, {lot_id for lot_id, _ in parts})
-        spent, rest = _split(parts, points)
+        order = {lot_id: expiry_order(book.lots[lot_id]) for lot_id, _ in parts}
+        spent, rest = _split(tuple(sorted(parts, key=lambda part: order[part[0]])), points)
         book.open_posting(key, "capture", fingerprint=fingerprint, actor=actor)
         book.move("held", "spent", spent)
         _release(session, book, rest)
@@ -247,22 +248,15 @@ def refund_spend(
             raise RefundExceedsSpend(f"{sum(left.values())} points are left of it.")
         _load(session, book, set(left))
         # last to expire comes back first, so that what is given back lives longest
-        parts, _ = _split(
-            tuple((lot_id, left[lot_id]) for lot_id in sorted(left, reverse=True) if left[lot_id]), points
-        )
+        order = sorted((book.lots[lot_id] for lot_id in left if left[lot_id]), key=expiry_order, reverse=True)
+        parts, _ = _split(tuple((lot.lot_id, left[lot.lot_id]) for lot in order), points)
         book.open_posting(key, "refund", fingerprint=fingerprint, actor=actor, reverses=spend_key)
         book.move("spent", "available", parts)
         freed = [book.lots[lot_id] for lot_id, _ in parts]
         for lot in freed:
-            if lot.expires_at is not None:
-                lot.expires_at = max(lot.expires_at, moment + GRACE) if lot.expires_at <= moment else lot.expires_at
-                _due(book, lot.expires_at)
+            if lot.expires_at is not None and lot.expires_at <= moment:
+                lot.expires_at = moment + GRACE
         book.repay(freed)
         give_back(session, book, sum(cancel_claw_back(lot) for lot in freed))
         book.add_fact("refunded", {"points": points, "spend": spend_key})
         return posted(book)
-
-
-def _due(book: AccountBook, moment: datetime) -> None:
-    if book.next_due_at is None or moment < book.next_due_at:
-        book.next_due_at = moment

@@ -40,10 +40,15 @@ def read_wallet(member_id: UUID) -> Wallet:
         lots = {lot.lot_id: lot for lot in queries.list_due_lots(session, member_id, account.extended_until, moment)}
         missing = {lot_id for hold in holds for lot_id, _ in hold.parts} - lots.keys()
         lots |= {lot.lot_id: lot for lot in queries.list_lots(session, member_id, missing, account.extended_until)}
-        movements, _ = due_movements(lots.values(), holds, account.debt, moment)
+        movements, given_back = due_movements(lots.values(), holds, account.debt, moment)
         for movement in movements:
             buckets[movement.source] -= movement.amount
             buckets[movement.target] += -movement.amount if movement.target == "debt" else movement.amount
+        if given_back and account.written_off:
+            repaid = queries.list_repaid_lots(session, member_id, account.extended_until, given_back, lots)
+            everything = {lot.lot_id: lot for lot in repaid} | lots
+            # as ``give_back`` does: what nobody repaid makes good what was written off
+            buckets["available"] -= max(0, given_back - sum(lot.returnable for lot in everything.values()))
     expiring = queries.list_expiring(session, member_id, account.extended_until, moment)
     return Wallet(
         available=buckets["available"],
