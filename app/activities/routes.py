@@ -18,9 +18,10 @@ from app.activities.errors import (
 from app.campaigns.service import Words, explainer
 from app.core import paging
 from app.core.api import BATCH_BYTES_MAX, Blueprint, private_json, read_json
-from app.core.auth import current_principal, member_only, merchant_only
+from app.core.auth import current_principal, member_only, merchant_only, staff_only
 from app.core.errors import InvalidCursor, ProblemError
 from app.core.schemas import Schema
+from app.members import service as members
 from app.merchants.service import MerchantPrincipal
 
 blueprint = Blueprint("activities", __name__, description="What was done, and what it earned")
@@ -128,6 +129,15 @@ def preview(cart: dict[str, Any]) -> Response:
     return private_json(service.preview(_merchant(), cart, _locale()))
 
 
+def _activity_page(query: dict[str, Any], member_id: UUID, bound_to: str) -> Response:
+    before = UUID(paging.decode_cursor(query["cursor"], bound_to)[0]) if query["cursor"] else None
+    found = service.list_own_activities(member_id, before, query["limit"] + 1)
+    page = found[: query["limit"]]
+    more = paging.encode_cursor([str(page[-1].activity_id)], bound_to) if len(found) > len(page) else None
+    words = _words()
+    return private_json({"data": [service.answer(each, words) for each in page], "next_cursor": more})
+
+
 @blueprint.route("/v1/me/activities")
 @member_only
 @blueprint.problems(InvalidCursor)
@@ -136,13 +146,18 @@ def preview(cart: dict[str, Any]) -> Response:
 def list_own_activities(query: dict[str, Any]) -> Response:
     """Return the shopper's activities, the newest report first."""
     member_id = current_principal().id
-    bound_to = f"activities:{member_id}"
-    before = UUID(paging.decode_cursor(query["cursor"], bound_to)[0]) if query["cursor"] else None
-    found = service.list_own_activities(member_id, before, query["limit"] + 1)
-    page = found[: query["limit"]]
-    more = paging.encode_cursor([str(page[-1].activity_id)], bound_to) if len(found) > len(page) else None
-    words = _words()
-    return private_json({"data": [service.answer(each, words) for each in page], "next_cursor": more})
+    return _activity_page(query, member_id, f"activities:{member_id}")
+
+
+@blueprint.route("/v1/admin/members/<uuid:member_id>/activities")
+@staff_only("viewer")
+@blueprint.problems(MemberNotFound, InvalidCursor)
+@blueprint.arguments(paging.PageQuery, location="query")
+@blueprint.response(200, ActivityPageSchema, example={"data": [examples.ANSWER], "next_cursor": None})
+def list_member_activities(query: dict[str, Any], member_id: UUID) -> Response:
+    """Return a member's activities, the newest report first: what each earned, and why it did not earn more."""
+    bound_to = f"activities:{members.check_member(member_id)}:{current_principal().id}"
+    return _activity_page(query, member_id, bound_to)
 
 
 @blueprint.route("/v1/me/activities/<uuid:activity_id>")

@@ -7,26 +7,23 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from app.campaigns.service import KINDS
 from app.core.currencies import CURRENCIES
 from app.core.evidence import GRADES
-from app.core.schemas import Boolean, ExternalId, Id, Integer, List, Metadata, Schema, Text, Timestamp
+from app.core.schemas import (
+    Boolean,
+    ExternalId,
+    Integer,
+    List,
+    MemberReferenceSchema,
+    Metadata,
+    Schema,
+    Text,
+    Timestamp,
+)
 
 QUANTITY_MAX = 10_000
 MONEY_MAX = 10**9
 WEIGHT_G_MAX = 10**8
 LINES_MAX = 200
 BATCH_MAX = 500
-
-
-class MemberReferenceSchema(Schema):
-    """Who: one of our id, the code the shopper shows, or the merchant's own reference."""
-
-    id = Id()
-    code = Text(maximum=32)
-    ref = ExternalId()
-
-    @validates_schema(skip_on_field_errors=True)
-    def _one(self, data: dict[str, Any], **_: Any) -> None:
-        if len(data) != 1:
-            raise ValidationError("Give exactly one of id, code and ref.")
 
 
 class CertificationSchema(Schema):

@@ -67,15 +67,15 @@ def current_principal() -> Principal:
     return cast(Principal, g.principal)
 
 
-def _guard(kind: str, grant: str | None) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+def _guard(kind: str, *grants: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
         @functools.wraps(view)
         def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             principal = _authenticate()
             if principal.kind != kind:
                 raise Forbidden(f"This route is for a {kind}, not for a {principal.kind}.")
-            if grant is not None and grant not in principal.grants:
-                raise Forbidden(f"These credentials lack {grant!r}.")
+            if grants and principal.grants.isdisjoint(grants):
+                raise Forbidden(f"These credentials lack {' or '.join(map(repr, grants))}.")
             g.principal = principal
             return view(*args, **kwargs)
 
@@ -100,7 +100,7 @@ def public(view: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def member_only(view: Callable[_P, _R]) -> Callable[_P, _R]:
     """Let signed-in shoppers call this route."""
-    return _guard("member", None)(view)
+    return _guard("member")(view)
 
 
 def merchant_only(scope: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
@@ -108,6 +108,6 @@ def merchant_only(scope: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     return _guard("merchant", scope)
 
 
-def staff_only(role: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Let signed-in staff with ``role`` call this route."""
-    return _guard("staff", role)
+def staff_only(*roles: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Let signed-in staff with one of ``roles`` call this route."""
+    return _guard("staff", *roles)

@@ -125,6 +125,19 @@ class Metadata(fields.Dict):
         return read
 
 
+class MemberReferenceSchema(Schema):
+    """Who: one of our id, the code the shopper shows, or the merchant's own reference."""
+
+    id = Id()
+    code = Text(maximum=32)
+    ref = ExternalId()
+
+    @ma.validates_schema(skip_on_field_errors=True)
+    def _one(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data) != 1:
+            raise ma.ValidationError("Give exactly one of id, code and ref.")
+
+
 def problem_details(messages: Any, path: tuple[object, ...] = ()) -> list[dict[str, str]]:
     """Return marshmallow's nested ``messages`` as a flat list of pointers and details."""
     if isinstance(messages, Mapping):

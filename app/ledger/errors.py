@@ -1,6 +1,6 @@
 """Errors of the ledger."""
 
-from app.core.errors import Conflict, NotFound, ProblemError, ValidationProblem
+from app.core.errors import Conflict, Forbidden, NotFound, ProblemError, ValidationProblem
 
 
 class AccountNotFound(NotFound):
@@ -32,7 +32,7 @@ class InsufficientPoints(Conflict):
 
     code, title = "insufficient_points", "There are not enough available points"
 
-    def __init__(self, missing: int) -> None:
+    def __init__(self, missing: int = 1) -> None:
         super().__init__(f"{missing} more points are needed.", missing_points=missing)
 
 
@@ -46,6 +46,27 @@ class HoldClosed(Conflict):
     """The hold was captured, released or has expired."""
 
     code, title = "hold_closed", "The hold is no longer open"
+
+
+class HoldCaptured(HoldClosed):
+    """The hold was captured: what was not spent of it went back."""
+
+    code, title = "hold_captured", "The hold was captured already"
+
+
+class HoldReleased(HoldClosed):
+    """The hold was released."""
+
+    code, title = "hold_released", "The hold was released already"
+
+
+class HoldExpired(HoldClosed):
+    """The hold's time ran out, and its points went back."""
+
+    code, title = "hold_expired", "The hold has expired"
+
+
+CLOSED: dict[str, type[HoldClosed]] = {"captured": HoldCaptured, "released": HoldReleased, "expired": HoldExpired}
 
 
 class CaptureExceedsHold(Conflict):
@@ -88,3 +109,45 @@ class InvalidPoints(ProblemError):
     """Points must be a whole number from 1 to 10^12."""
 
     status, code, title = 422, "invalid_points", "Points must be a whole number from 1 to 10^12"
+
+
+class MemberNotLinked(NotFound):
+    """No such member, or one whom this merchant has not linked: nothing tells which. Spending needs the link."""
+
+    code, title = "member_not_linked", "This merchant has linked no such member; link the customer or take a pay code"
+
+
+class InvalidPayCode(NotFound):
+    """The pay code is wrong, used, replaced by a newer one or over its 60 seconds: nothing tells which."""
+
+    code, title = "invalid_pay_code", "The pay code is not valid; ask for a new one"
+
+
+class AdjustmentNotFound(NotFound):
+    """No adjustment by that id."""
+
+    code, title = "adjustment_not_found", "There is no such adjustment"
+
+
+class AdjustmentClosed(Conflict):
+    """The adjustment is decided, or its seven days are over."""
+
+    code, title = "adjustment_closed", "The adjustment is no longer open"
+
+
+class SecondPersonNeeded(Forbidden):
+    """Who proposed an adjustment can't approve it."""
+
+    code, title = "second_person_needed", "Somebody else must approve this adjustment"
+
+
+class DailyCapReached(Conflict):
+    """The roles of this member of staff allow fewer points in a day; ``points_left`` says how many today."""
+
+    code, title = "daily_cap_reached", "This is more than your roles may adjust today"
+
+
+class VerificationNotFound(NotFound):
+    """The ledger was never verified."""
+
+    code, title = "verification_not_found", "The ledger was not verified yet"

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -161,6 +162,62 @@ class LotAllocation(db.Model):  # type: ignore[name-defined,misc]
     amount: Mapped[int] = mapped_column(BigInteger)
 
 
+class Adjustment(db.Model):  # type: ignore[name-defined,misc]
+    """Points added (> 0) or taken away (< 0) by hand; above a limit somebody else approves it before ``expires_at``.
+
+    An undecided one is over at ``expires_at`` by the clock. ``decided_by`` is the proposer where no second was needed.
+    """
+
+    __tablename__ = "adjustment"
+    __table_args__ = (
+        CheckConstraint("points <> 0", name="moves"),
+        CheckConstraint("status IN ('PROPOSED', 'APPROVED', 'REJECTED')", name="status"),
+        CheckConstraint("(status = 'PROPOSED') = (decided_at IS NULL)", name="decided"),
+        Index("ix_adjustment_member_id", "member_id", "adjustment_id"),
+        Index("ix_adjustment_proposed_by", "proposed_by", "proposed_at"),
+        Index("ix_adjustment_decided_by", "decided_by", "decided_at"),
+        Index("ix_adjustment_open", "adjustment_id", postgresql_where=text("status = 'PROPOSED'")),
+    )
+
+    adjustment_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"))
+    points: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String)
+    status: Mapped[str] = mapped_column(String)
+    proposed_by: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("staff_account.staff_id"))
+    proposed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None] = mapped_column(PgUUID, ForeignKey("staff_account.staff_id"))
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class LedgerVerification(db.Model):  # type: ignore[name-defined,misc]
+    """What one run of ``ledger verify`` checked and found; ``lines`` are the first hundred differences."""
+
+    __tablename__ = "ledger_verification"
+
+    verification_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    members: Mapped[int] = mapped_column(BigInteger)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    lots: Mapped[int] = mapped_column(BigInteger)
+    points_issued: Mapped[int] = mapped_column(BigInteger)
+    differences: Mapped[int] = mapped_column(BigInteger)
+    lines: Mapped[list[str]] = mapped_column(ARRAY(String))
+
+
+class PayCode(db.Model):  # type: ignore[name-defined,misc]
+    """Registry of the codes that let a till spend: a keyed hash, and whose points; one a member, gone once used."""
+
+    __tablename__ = "pay_code"
+
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("member.member_id"), unique=True)
+    live: Mapped[bool] = mapped_column(Boolean)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Hold(db.Model):  # type: ignore[name-defined,misc]
     """Points set aside until they are captured or released; at ``expires_at`` they go back by themselves.
 
@@ -186,6 +243,8 @@ class Hold(db.Model):  # type: ignore[name-defined,misc]
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     merchant_id: Mapped[UUID | None] = mapped_column(PgUUID)
     order_ref: Mapped[str | None] = mapped_column(String)
+    order_total: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None] = mapped_column(String)
 
 
 class HoldRegistry(db.Model):  # type: ignore[name-defined,misc]

@@ -1,4 +1,4 @@
-"""Routes of the shoppers: sign-in and profile."""
+"""Routes of the shoppers: sign-in and profile; for staff, the search for one."""
 
 import re
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Any, cast
 from flask import Response, request
 
 from app.core.api import Blueprint, private_json
-from app.core.auth import current_principal, member_only, public
+from app.core.auth import current_principal, member_only, public, staff_only
 from app.core.clock import now
 from app.core.errors import TooManyRequests
 from app.core.rate_limits import body_field, from_network, limited
@@ -105,3 +105,13 @@ def get_me() -> Response:
 def change_me(body: dict[str, Any]) -> Response:
     """Change what the body names of the shopper's own profile."""
     return private_json(schemas.shown(service.change_profile(_member().id, body, now())))
+
+
+@blueprint.route("/v1/admin/members")
+@staff_only("support", "approver", "finance", "admin")
+@blueprint.arguments(schemas.MemberSearchQuery, location="query")
+@blueprint.response(200, schemas.FoundMembersSchema, example={"data": [schemas.FOUND_EXAMPLE], "next_cursor": None})
+def search_members(query: dict[str, Any]) -> Response:
+    """Find a shopper by `code` or by `address`, exactly one of them; nobody is an empty list."""
+    found = {"data": service.search_members(**query), "next_cursor": None}
+    return private_json(schemas.FoundMembersSchema().dump(found))

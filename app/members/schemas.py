@@ -85,6 +85,46 @@ class MemberSchema(Schema):
     enrolled_at = Timestamp(required=True)
 
 
+class MemberSearchQuery(Schema):
+    """Whom to look for: by the code that is shown at a till, or by the whole address of sign-in."""
+
+    code = Text(maximum=40)
+    address = Text(maximum=ADDRESS_LENGTH_MAX)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _one(self, data: Any, **_: Any) -> None:
+        if len(data) != 1:
+            raise ValidationError("Give exactly one of code and address.")
+
+
+class FoundMemberSchema(Schema):
+    """A shopper, as staff see them."""
+
+    id = fields.UUID(attribute="member_id")
+    live = fields.Boolean()
+    status = fields.String()
+    code = fields.String()
+    alias = fields.String(allow_none=True)
+    locale = fields.String()
+    region = fields.String(allow_none=True)
+    time_zone = fields.String(allow_none=True)
+    tier = fields.String()
+    enrolled_at = Timestamp()
+
+
+class FoundMembersSchema(Schema):
+    """Whom the search has found: nobody, one, or a live and a test member."""
+
+    data = fields.List(fields.Nested(FoundMemberSchema))
+    next_cursor = fields.String(allow_none=True)
+
+
+FOUND_EXAMPLE: dict[str, Any] = {
+    name: MEMBER_EXAMPLE[name]
+    for name in ("id", "code", "alias", "locale", "region", "time_zone", "tier", "enrolled_at")
+} | {"live": True, "status": "active"}
+
+
 class SignedInSchema(TokensSchema):
     """Tokens of a new session and whose it is; ``created`` on the first sign-in."""
 

@@ -14,6 +14,15 @@ def check_time_zone(name: str) -> None:
         raise ValidationError("Not an IANA time zone.")
 
 
+class DailyCapsSchema(Schema):
+    """The most points that staff of each role may adjust in one day of the programme, by proposing and approving."""
+
+    support = Integer(minimum=0, maximum=10**12, load_default=5_000)
+    finance = Integer(minimum=0, maximum=10**12, load_default=1_000_000)
+    approver = Integer(minimum=0, maximum=10**12, load_default=1_000_000)
+    admin = Integer(minimum=0, maximum=10**12, load_default=1_000_000)
+
+
 class ProgrammeSchema(Schema):
     """What holds for the whole programme."""
 
@@ -22,5 +31,16 @@ class ProgrammeSchema(Schema):
     currency = fields.String(required=True, validate=validate.OneOf(sorted(CURRENCIES)))
     point_value_micros = Integer(minimum=0, maximum=10**9, required=True)
     debt_policy = fields.String(required=True, validate=validate.OneOf(["debt", "write_off"]))
+    adjustment_points_max_alone = Integer(
+        minimum=0,
+        maximum=10**12,
+        load_default=500,
+        metadata={"description": "An adjustment of more points, up or down, needs a second member of staff."},
+    )
+    adjustment_points_max_daily = fields.Nested(
+        DailyCapsSchema,
+        load_default=lambda: DailyCapsSchema().load({}),
+        metadata={"description": "For somebody of several roles the highest of theirs holds."},
+    )
     activity_age_days_max = Integer(minimum=1, maximum=90, required=True)
     completion_days_max = Integer(minimum=1, maximum=365, required=True)

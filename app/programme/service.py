@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "currency": "EUR",
     "point_value_micros": 10_000,
     "debt_policy": "debt",
+    "adjustment_points_max_alone": 500,
+    "adjustment_points_max_daily": {"support": 5_000, "finance": 1_000_000, "approver": 1_000_000, "admin": 1_000_000},
     "activity_age_days_max": 30,
     "completion_days_max": 90,
 }
@@ -34,7 +36,8 @@ class Programme:
     """The settings in force.
 
     ``point_value_micros`` is the worth of one point in millionths of a unit of ``currency``; ages are in days;
-    points that wait for completion are voided after ``completion_days_max``.
+    points that wait for completion are voided after ``completion_days_max``. Staff adjust at most
+    ``adjustment_points_max_alone`` points without a second person, and ``adjustment_points_max_daily`` a day, by role.
     """
 
     version: int
@@ -43,6 +46,8 @@ class Programme:
     currency: str
     point_value_micros: int
     debt_policy: str
+    adjustment_points_max_alone: int
+    adjustment_points_max_daily: dict[str, int]
     activity_age_days_max: int
     completion_days_max: int
 

@@ -1,10 +1,11 @@
 """Tables of the staff."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Integer, LargeBinary, String, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Integer, LargeBinary, String, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,3 +35,26 @@ class StaffAccount(db.Model):  # type: ignore[name-defined,misc]
     failed_attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class AuditEntry(db.Model):  # type: ignore[name-defined,misc]
+    """One thing that staff did; appended, never changed. ``before`` and ``after`` are what the object was and became.
+
+    ``staff_id`` is null for what an operator did by a command. A later entry has a greater ``audit_id``.
+    """
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (
+        Index("ix_audit_entry_object", "object_kind", "object_id", "audit_id"),
+        Index("ix_audit_entry_staff_id", "staff_id", "audit_id"),
+    )
+
+    audit_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    staff_id: Mapped[UUID | None] = mapped_column(PgUUID, ForeignKey("staff_account.staff_id"))
+    action: Mapped[str] = mapped_column(String)
+    object_kind: Mapped[str] = mapped_column(String)
+    object_id: Mapped[str] = mapped_column(String)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    request_id: Mapped[str | None] = mapped_column(String)

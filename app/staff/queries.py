@@ -1,5 +1,6 @@
 """What is read of the staff."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.database import driver_connection
-from app.staff.models import StaffAccount
+from app.staff.models import AuditEntry, StaffAccount
 
 _Session = Session | scoped_session[Any]
 
@@ -69,3 +70,31 @@ def find_roles(staff_id: UUID) -> list[str] | None:
             "SELECT roles FROM staff_account WHERE staff_id = %s AND status = 'active'", [staff_id]
         ).fetchone()
     return row[0] if row else None
+
+
+def list_audit_entries(
+    session: _Session, filters: Mapping[str, Any], before: UUID | None, limit: int
+) -> list[AuditEntry]:
+    """Return audit entries, newest first, that were made before the entry ``before`` and fit ``filters``.
+
+    These are ``staff_id``, ``action``, ``object_kind``, ``object_id``, and the moments ``since`` and ``until``.
+    """
+    query = select(AuditEntry).order_by(AuditEntry.audit_id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(AuditEntry.audit_id < before)
+    for name in ("staff_id", "action", "object_kind", "object_id"):
+        if filters[name] is not None:
+            query = query.where(getattr(AuditEntry, name) == filters[name])
+    if filters["since"] is not None:
+        query = query.where(AuditEntry.recorded_at >= filters["since"])
+    if filters["until"] is not None:
+        query = query.where(AuditEntry.recorded_at < filters["until"])
+    return list(session.scalars(query))
+
+
+def names_of(session: _Session, staff_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of these members of staff."""
+    if not staff_ids:
+        return {}
+    rows = session.execute(select(StaffAccount.staff_id, StaffAccount.name).where(StaffAccount.staff_id.in_(staff_ids)))
+    return {row.staff_id: row.name for row in rows}

@@ -1,20 +1,24 @@
-"""Use cases of the staff: accounts and sign-in."""
+"""Use cases of the staff: accounts, sign-in and the audit log."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import orjson
 import pyotp
+from flask import g, has_request_context
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.auth import Principal
+from app.core.database import db
 from app.core.errors import Unauthorized
 from app.core.ids import new_id
 from app.core.tokens import Claims, issue_access_token
 from app.core.unit_of_work import unit_of_work
 from app.staff import passwords, queries
 from app.staff.errors import EmailTaken, InvalidCredentials
-from app.staff.models import StaffAccount
+from app.staff.models import AuditEntry, StaffAccount
 
 ROLES = ("viewer", "support", "editor", "approver", "finance", "authority", "admin")
 PASSWORD_LENGTH_MIN = 12
@@ -98,3 +102,59 @@ def disable_staff(email: str) -> bool:
         if account is not None:
             account.status = "disabled"
         return account is not None
+
+
+def record_audit(
+    action: str,
+    object_kind: str,
+    object_id: object,
+    *,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    moment: datetime,
+) -> UUID:
+    """Record in the caller's unit of work who did what to which object, and what it was before and after.
+
+    Who is the member of staff who sent the request; nobody, for a command. ``action`` is ``object.verb`` in the past
+    tense, such as ``adjustment.approved``. What JSON does not know (ids, moments) is kept as text; secrets don't
+    belong there.
+    """
+    principal: Principal | None = g.get("principal") if has_request_context() else None
+    entry = AuditEntry(
+        audit_id=new_id(),
+        staff_id=principal.id if principal is not None and principal.kind == "staff" else None,
+        action=action,
+        object_kind=object_kind,
+        object_id=str(object_id),
+        before=_as_json(before),
+        after=_as_json(after),
+        recorded_at=moment,
+        request_id=g.get("request_id") if has_request_context() else None,
+    )
+    with unit_of_work() as session:
+        session.add(entry)
+        session.flush()
+    return entry.audit_id
+
+
+def _as_json(state: Mapping[str, Any] | None) -> Any:
+    return None if state is None else orjson.loads(orjson.dumps(dict(state), option=orjson.OPT_UTC_Z, default=str))
+
+
+def list_audit(filters: Mapping[str, Any], before: UUID | None, limit: int) -> list[dict[str, Any]]:
+    """Return one page of the audit log, newest first; see ``queries.list_audit_entries`` for ``filters``."""
+    entries = queries.list_audit_entries(db.session, filters, before, limit)
+    names = queries.names_of(db.session, {entry.staff_id for entry in entries if entry.staff_id is not None})
+    return [
+        {
+            "id": entry.audit_id,
+            "staff": {"id": entry.staff_id, "name": names[entry.staff_id]} if entry.staff_id is not None else None,
+            "action": entry.action,
+            "object": {"kind": entry.object_kind, "id": entry.object_id},
+            "before": entry.before,
+            "after": entry.after,
+            "at": entry.recorded_at,
+            "request_id": entry.request_id,
+        }
+        for entry in entries
+    ]

@@ -14,8 +14,8 @@ from app.core.database import db
 from app.ledger import queries
 from app.ledger.booking import AccountBook
 from app.ledger.errors import (
+    CLOSED,
     CaptureExceedsHold,
-    HoldClosed,
     HoldNotFound,
     InDebt,
     InsufficientPoints,
@@ -56,6 +56,8 @@ def hold_points(
     live: bool,
     merchant_id: UUID | None = None,
     order_ref: str | None = None,
+    order_total: int | None = None,
+    currency: str | None = None,
     actor: str,
     fingerprint: bytes,
     moment: datetime,
@@ -83,6 +85,7 @@ def hold_points(
             Hold(
                 member_id=member_id, hold_id=hold_id, amount=points, captured=0, seq=seq, status="open",
                 created_at=moment, expires_at=expires_at, merchant_id=merchant_id, order_ref=order_ref,
+                order_total=order_total, currency=currency,
             )
         )  # fmt: skip
         session.flush()
@@ -112,7 +115,7 @@ def _open_hold(session: Any, member_id: UUID, hold_id: UUID) -> Hold:
     if hold is None:
         raise HoldNotFound
     if hold.status != "open":
-        raise HoldClosed(f"The hold is {hold.status}.", hold_status=hold.status)
+        raise CLOSED[hold.status](hold_status=hold.status)
     return hold  # type: ignore[no-any-return]
 
 

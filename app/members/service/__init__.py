@@ -2,6 +2,7 @@
 
 from app.members.service.enrolment import (
     MemberFacts,
+    check_member,
     enrol_many,
     enrol_member,
     find_by_code,
@@ -9,6 +10,7 @@ from app.members.service.enrolment import (
     ids_by_code,
     list_members,
     on_enrolled,
+    search_members,
 )
 from app.members.service.profile import change_profile
 from app.members.service.sessions import (
@@ -29,6 +31,7 @@ __all__ = [
     "TokenPair",
     "authenticate",
     "change_profile",
+    "check_member",
     "end_session",
     "enrol_many",
     "enrol_member",
@@ -40,6 +43,7 @@ __all__ = [
     "on_enrolled",
     "refresh_session",
     "request_code",
+    "search_members",
     "sign_in",
     "start_session",
 ]

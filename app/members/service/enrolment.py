@@ -158,9 +158,28 @@ def get_member(member_id: UUID, live: bool = True) -> MemberFacts:
     return facts_of(member)
 
 
+def check_member(member_id: UUID) -> UUID:
+    """Return the id; raise MemberNotFound where it is no member's, live or test."""
+    if queries.find_member(db.session, member_id) is None:
+        raise MemberNotFound(errors=[{"pointer": "/member_id", "detail": "No such member."}])
+    return member_id
+
+
 def list_members(member_ids: Collection[UUID]) -> dict[UUID, MemberFacts]:
     """Return those of the members that there are, live and test, by id."""
     return {member.member_id: facts_of(member) for member in queries.list_members(db.session, member_ids)}
+
+
+def search_members(*, code: str | None = None, address: str | None = None) -> list[MemberFacts]:
+    """Return the members, live and test, whose code or address it is; raise ValidationProblem for no address."""
+    found: set[UUID | None] = set()
+    for live in (True, False):
+        if code is not None:
+            found.add(find_by_code(code, live))
+        if address is not None:
+            found.add(queries.find_address(db.session, *normalise_address(address), live))
+    ids = {member_id for member_id in found if member_id is not None}
+    return sorted(list_members(ids).values(), key=lambda member: (not member.live, member.member_id))
 
 
 def find_by_code(text: str, live: bool = True) -> UUID | None:
