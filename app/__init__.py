@@ -12,6 +12,7 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
+from app.campaigns import service as campaigns
 from app.catalog import service as catalog
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
@@ -104,6 +105,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_token_authenticator(app, "staff", staff.authenticate)
     register_token_authenticator(app, "member", members.authenticate)
     members.on_enrolled(ledger.open_accounts)
+    ledger.explain_rules_with(app, campaigns.rule_words)
     auth.register_authenticator(app, "gp_", merchants.authenticate)
     register_rate_limits(app, settings)
     return app

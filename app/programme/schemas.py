@@ -24,3 +24,4 @@ class ProgrammeSchema(Schema):
     debt_policy = fields.String(required=True, validate=validate.OneOf(["debt", "write_off"]))
     activity_age_days_max = Integer(minimum=1, maximum=90, required=True)
     completion_days_max = Integer(minimum=1, maximum=365, required=True)
+    activity_extends_expiry_months = Integer(minimum=1, maximum=120, allow_none=True)

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "debt_policy": "debt",
     "activity_age_days_max": 30,
     "completion_days_max": 90,
+    "activity_extends_expiry_months": None,
 }
 _schema = ProgrammeSchema()
 
@@ -34,7 +35,9 @@ class Programme:
     """The settings in force.
 
     ``point_value_micros`` is the worth of one point in millionths of a unit of ``currency``; ages are in days;
-    points that wait for completion are voided after ``completion_days_max``.
+    points that wait for completion are voided after ``completion_days_max``. Where
+    ``activity_extends_expiry_months`` is set, an activity that earns lets all points of its member live that many
+    months from its day on, at least.
     """
 
     version: int
@@ -45,6 +48,7 @@ class Programme:
     debt_policy: str
     activity_age_days_max: int
     completion_days_max: int
+    activity_extends_expiry_months: int | None = None
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -6,6 +6,15 @@ from app.ledger.lots import ExpiryTerms, PendingTerms, available_time, expiry_ti
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
 from app.ledger.service.books import POINTS_MAX, Posted, lock_account, open_book, settle_due
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.history import (
+    HistoryPage,
+    Statement,
+    explain_rules_with,
+    list_entries,
+    read_history,
+    read_statement,
+    statement_chunks,
+)
 from app.ledger.service.holds import (
     capture_hold,
     find_hold_owner,
@@ -15,7 +24,7 @@ from app.ledger.service.holds import (
     release_hold,
     spend_points,
 )
-from app.ledger.service.reading import Wallet, list_entries, read_wallet
+from app.ledger.service.reading import Wallet, read_wallet
 from app.ledger.verification import Verification, verify
 
 __all__ = [
@@ -25,9 +34,11 @@ __all__ = [
     "Award",
     "AwardedActivity",
     "ExpiryTerms",
+    "HistoryPage",
     "MemberPlan",
     "PendingTerms",
     "Posted",
+    "Statement",
     "Verification",
     "Wallet",
     "adjust_points",
@@ -35,6 +46,7 @@ __all__ = [
     "award_in_book",
     "capture_hold",
     "expiry_time",
+    "explain_rules_with",
     "extend_expiry",
     "find_hold_owner",
     "get_hold",
@@ -46,6 +58,8 @@ __all__ = [
     "open_book",
     "plan_activity",
     "plan_for",
+    "read_history",
+    "read_statement",
     "read_wallet",
     "refund_spend",
     "release_hold",
@@ -53,6 +67,7 @@ __all__ = [
     "settle_due",
     "spend_points",
     "start_write",
+    "statement_chunks",
     "verify",
     "write_beside",
     "write_off_debt",
