@@ -12,11 +12,15 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
+from app.campaigns import service as campaigns
 from app.catalog import service as catalog
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
+from app.core.clock import now
 from app.core.database import database_config, db
+from app.core.idempotency import forget_old_keys
+from app.core.jobs import Job, register_job
 from app.core.projection_commands import projection_commands
 from app.core.projector import register_projection
 from app.core.rate_limits import register_rate_limits
@@ -25,6 +29,7 @@ from app.core.tokens import register_token_authenticator, register_tokens
 from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
 from app.impact import service as impact
+from app.ledger import jobs as ledger_jobs
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
 from app.ledger.commands import ledger_commands
@@ -52,6 +57,14 @@ class NoSessions(SessionInterface):
 
 
 _NO_SESSION = NullSession()
+
+
+def forgetting_jobs() -> tuple[Job, ...]:
+    """Return the jobs that delete what is no longer needed."""
+    return (
+        Job("forget_idempotency_keys", "23 * * * *", lambda _: forget_old_keys(now())),
+        Job("forget_sessions_and_codes", "33 * * * *", lambda _: members.forget_old(now())),
+    )
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -99,11 +112,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     for load in (catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
+    for job in (*ledger_jobs.JOBS, *forgetting_jobs()):
+        register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)
     register_token_authenticator(app, "staff", staff.authenticate)
     register_token_authenticator(app, "member", members.authenticate)
     members.on_enrolled(ledger.open_accounts)
+    ledger.explain_rules_with(app, campaigns.rule_words)
     auth.register_authenticator(app, "gp_", merchants.authenticate)
     register_rate_limits(app, settings)
     return app

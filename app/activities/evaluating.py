@@ -60,7 +60,16 @@ class Evaluated:
             awards=self.awards,
             fact_kind=FactKind.ACTIVITY,
             payload=dumps(self.fact()).decode(),
+            extends_until=self._extends_until(),
         )
+
+    def _extends_until(self) -> datetime | None:
+        """Return until when this activity lets all points of its member live, by the programme's policy, or None."""
+        settings = programme.current()
+        if settings.activity_extends_expiry_months is None or not self.awards:
+            return None
+        terms = ledger.ExpiryTerms(settings.activity_extends_expiry_months, None)
+        return ledger.expiry_time(terms, self.facts["occurred_at"], settings.zone)
 
     def fact(self) -> dict[str, Any]:
         """Return what projections learn of the activity."""

@@ -161,6 +161,12 @@ def explainer(locale: str) -> Words:
     return words
 
 
+def rule_words(locale: str) -> Callable[[UUID, str], str]:
+    """Return a function from version id and rule to the sentence in ``locale`` that says that it paid."""
+    words = explainer(locale)
+    return lambda version_id, key: words(str(version_id), key, "matched")[0]
+
+
 def save_campaign(document: dict[str, Any], active_from: datetime | None = None) -> UUID:
     """Store ``document`` as the newest version of the campaign of its key, active, and return the version's id.
 

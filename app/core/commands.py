@@ -13,7 +13,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from app.core import embedded, migrate, projector, serving
+from app.core import embedded, jobs, migrate, projector, serving
 from config import Settings
 
 DEMO_PORTS = range(8000, 9000)
@@ -136,13 +136,32 @@ def web(host: str, port: int) -> None:
 @with_appcontext
 @with_services
 def worker(supervised: bool) -> None:
-    """Apply what happened to the projections until SIGTERM or Ctrl-C; the transaction under way is finished."""
+    """Apply what happened to the projections, and run jobs when they are due, until SIGTERM or Ctrl-C.
+
+    The transactions under way are finished.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if supervised:
         serving.stop_when_orphaned(stop.set)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    scheduled = threading.Thread(target=jobs.work_forever, args=(app, stop), name="jobs")
+    scheduled.start()
     projector.run_forever(stop)
+    scheduled.join()
+
+
+@click.command("job")
+@click.argument("name")
+@with_appcontext
+@with_services
+def job(name: str) -> None:
+    """Run a job now, as the worker does when it is due."""
+    known = jobs.jobs()
+    if name not in known:
+        raise click.ClickException(f"no such job; there are: {', '.join(sorted(known))}")
+    click.echo(f"{name}: {jobs.run_job(known[name], threading.Event())}")
 
 
 def register_reference(app: Flask, load: Callable[[], object]) -> None:
@@ -152,5 +171,5 @@ def register_reference(app: Flask, load: Callable[[], object]) -> None:
 
 def register_commands(app: Flask) -> None:
     """Give ``app`` these commands."""
-    for command in (database_commands, serve, run_demo, web, worker):
+    for command in (database_commands, serve, run_demo, web, worker, job):
         app.cli.add_command(command)

@@ -1,8 +1,8 @@
 """Turn awards into the rows of one guarded write. Pure but for the SQL text of the guard; ``now`` is passed in.
 
 An account is read with its ``version``; the rows computed from it are written only if it still has that version, owes
-nothing and has nothing due. So balances, sequence numbers and limits that were right at the read are right at the
-write, with one read and one statement.
+nothing, has nothing due, and no entry by a faster clock lies ahead. So balances, sequence numbers and limits that were
+right at the read are right at the write, with one read and one statement.
 """
 
 import functools
@@ -17,7 +17,7 @@ from app.core.outbox import partition_of
 
 MEMBERS = (
     ("member_id", "uuid"), ("seen", "bigint"), ("points", "bigint"), ("pending", "bigint"), ("available", "bigint"),
-    ("facts", "bigint"), ("entries", "bigint"), ("due_at", "timestamptz"),
+    ("facts", "bigint"), ("entries", "bigint"), ("due_at", "timestamptz"), ("extended_until", "timestamptz"),
 )  # fmt: skip
 POSTING = RowShape("posting", (
     ("member_id", "uuid"), ("idempotency_key", "text"), ("kind", "text"), ("fingerprint", "bytea"),
@@ -42,7 +42,8 @@ OUTBOX = RowShape("outbox", (
 _UPDATE = (
     "UPDATE account AS a SET issued = a.issued + m.points, pending = a.pending + m.pending,"
     " available = a.available + m.available, version = a.version + m.facts, last_seq = a.last_seq + m.entries,"
-    " next_due_at = least(a.next_due_at, m.due_at) FROM "
+    " next_due_at = least(a.next_due_at, m.due_at), extended_until = greatest(a.extended_until, m.extended_until),"
+    " last_entry_at = CASE WHEN m.entries > 0 THEN $1::timestamptz ELSE a.last_entry_at END FROM "
 )
 
 
@@ -78,7 +79,10 @@ class Award:
 
 @dataclass(frozen=True, slots=True)
 class AwardedActivity:
-    """One activity of a member with its awards, perhaps none; ``payload`` is what projections learn of it, as JSON."""
+    """One activity of a member with its awards, perhaps none; ``payload`` is what projections learn of it, as JSON.
+
+    Where the programme lets activity extend expiry, no point of the member expires before ``extends_until``.
+    """
 
     key: str
     fingerprint: bytes
@@ -87,6 +91,7 @@ class AwardedActivity:
     awards: Sequence[Award]
     fact_kind: str
     payload: str
+    extends_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -101,6 +106,7 @@ class MemberPlan:
     facts: int = 0
     entries: int = 0
     due_at: datetime | None = None
+    extended_until: datetime | None = None
 
     def is_settled(self, now: datetime) -> bool:
         """Return whether the account, as it was read, owes nothing and has nothing due."""
@@ -110,6 +116,11 @@ class MemberPlan:
         """Note that something of this member falls due at ``moment``."""
         if moment is not None and (self.due_at is None or moment < self.due_at):
             self.due_at = moment
+
+
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the later of two moments; None is none."""
+    return max((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def plan_for(account: AccountState) -> MemberPlan:
@@ -149,6 +160,7 @@ def plan_activity(plan: MemberPlan, activity: AwardedActivity, now: datetime) ->
         ))  # fmt: skip
     plan.entries += len(activity.awards)
     plan.facts += 1
+    plan.extended_until = later(plan.extended_until, activity.extends_until)
     account.version += 1
     plan.rows.setdefault(OUTBOX, []).append(
         (member_id, account.version, partition_of(member_id), activity.fact_kind, activity.payload, now)
@@ -163,7 +175,7 @@ def guarded_write(plans: Sequence[MemberPlan], now: datetime) -> GuardedWrite:
     ordered = sorted(plans, key=lambda plan: plan.account.member_id)
     given = [
         (plan.account.member_id, plan.seen, plan.pending + plan.available, plan.pending, plan.available, plan.facts,
-         plan.entries, plan.due_at)
+         plan.entries, plan.due_at, plan.extended_until)
         for plan in ordered
     ]  # fmt: skip
     write = GuardedWrite(guard_text(min(len(given), SCALAR_ROWS_MAX + 1)), [now, *source_values(given)])
@@ -177,7 +189,10 @@ def guarded_write(plans: Sequence[MemberPlan], now: datetime) -> GuardedWrite:
 def guard_text(member_count: int) -> str:
     """Return the guard for that many members; its first parameter is the moment, the members follow."""
     given = source_text(MEMBERS, member_count, 2)
-    settled = "a.debt = 0 AND (a.next_due_at IS NULL OR a.next_due_at > $1::timestamptz)"
+    settled = (
+        "a.debt = 0 AND (a.next_due_at IS NULL OR a.next_due_at > $1::timestamptz)"
+        " AND (a.last_entry_at IS NULL OR a.last_entry_at <= $1::timestamptz)"
+    )
     if member_count == 1:
         return (
             f"WITH granted AS ({_UPDATE} ({given}) AS m WHERE a.member_id = m.member_id AND a.version = m.seen"

@@ -16,7 +16,7 @@ import psycopg
 from app.core.guarded_write import SCALAR_ROWS_MAX, RowShape, source_text, source_values
 from app.core.outbox import partition_of
 from app.core.strict_json import dumps
-from app.ledger.awarding import ENTRY, LOT, OUTBOX
+from app.ledger.awarding import ENTRY, LOT, OUTBOX, later
 from app.ledger.lots import LotState, Movement, apply_to_lot, expiry_order, repayments, take
 
 POSTING = RowShape("posting", (
@@ -35,7 +35,7 @@ LOT_UPDATE = (
 BUCKETS = ("issued", "debt", "written_off", "pending", "available", "held", "spent", "expired", "reversed")
 ACCOUNT_UPDATE = (
     ("member_id", "uuid"), *((bucket, "bigint") for bucket in BUCKETS), ("version", "bigint"), ("last_seq", "bigint"),
-    ("next_due_at", "timestamptz"), ("extended_until", "timestamptz"),
+    ("next_due_at", "timestamptz"), ("extended_until", "timestamptz"), ("last_entry_at", "timestamptz"),
 )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ class AccountBook:
     last_seq: int
     next_due_at: datetime | None
     extended_until: datetime | None
+    last_entry_at: datetime | None = None
     lots: dict[int, LotState] = field(default_factory=dict)
     stored: dict[int, LotState] = field(default_factory=dict)
     postings: list[list[Any]] = field(default_factory=list)
@@ -66,7 +67,7 @@ class AccountBook:
         """Return the account as a row of ``ACCOUNT_UPDATE``."""
         return (
             self.member_id, *(self.buckets[bucket] for bucket in BUCKETS), self.version, self.last_seq,
-            self.next_due_at, self.extended_until,
+            self.next_due_at, self.extended_until, self.last_entry_at,
         )  # fmt: skip
 
     def has_changes(self) -> bool:
@@ -201,9 +202,12 @@ class AccountBook:
         buckets[source] += points if source == "issued" or pair == ("debt", "reversed") else -points
         buckets[target] += -points if target == "debt" or pair == ("available", "written_off") else points
         self.last_seq += 1
+        # never before the entry before it: not for a lot that was expired when it came, nor for a slower clock
+        effective_at = later(at or self.moment, self.last_entry_at)
+        self.last_entry_at = effective_at
         self.entries.append((
             self.member_id, self.last_seq, points, buckets["pending"], buckets["available"], buckets["held"],
-            buckets["debt"], at or self.moment, self.moment, source, target, self.postings[-1][1],
+            buckets["debt"], effective_at, self.moment, source, target, self.postings[-1][1],
         ))  # fmt: skip
         self.postings[-1][5] += 1
         return self.last_seq

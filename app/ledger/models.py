@@ -3,13 +3,14 @@
 ``member_id`` leads every key. Buckets are whole points. The equations of the ledger are CHECKs on the rows.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -34,7 +35,10 @@ def _points(default: str | None = "0") -> Mapped[int]:
 
 
 class Account(db.Model):  # type: ignore[name-defined,misc]
-    """A member's balances; ``version`` counts the member's facts, ``last_seq`` the member's entries."""
+    """A member's balances; ``version`` counts the member's facts, ``last_seq`` the member's entries.
+
+    ``last_entry_at`` is when the last entry took effect: the next one does not before it, whatever a clock says.
+    """
 
     __tablename__ = "account"
     __table_args__ = (
@@ -60,6 +64,40 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
     last_seq: Mapped[int] = _points()
     next_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     extended_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_entry_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class AccountSnapshot(db.Model):  # type: ignore[name-defined,misc]
+    """An account as it was when ``month`` began in the programme's zone, at ``taken_at``.
+
+    ``last_seq`` is the last entry before that moment. A month in which nothing had moved since the one before has none.
+    """
+
+    __tablename__ = "account_snapshot"
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+    issued: Mapped[int] = mapped_column(BigInteger)
+    debt: Mapped[int] = mapped_column(BigInteger)
+    written_off: Mapped[int] = mapped_column(BigInteger)
+    pending: Mapped[int] = mapped_column(BigInteger)
+    available: Mapped[int] = mapped_column(BigInteger)
+    held: Mapped[int] = mapped_column(BigInteger)
+    spent: Mapped[int] = mapped_column(BigInteger)
+    expired: Mapped[int] = mapped_column(BigInteger)
+    reversed: Mapped[int] = mapped_column(BigInteger)
+
+
+class ExpiryWarning(db.Model):  # type: ignore[name-defined,misc]
+    """A warning that was given, ``days`` before points of a member expire: once for each moment at which some do."""
+
+    __tablename__ = "expiry_warning"
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    days: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
 
 
 class Posting(db.Model):  # type: ignore[name-defined,misc]
@@ -123,6 +161,7 @@ class Lot(db.Model):  # type: ignore[name-defined,misc]
         CheckConstraint("clawed_back >= 0 AND clawed_back <= held + spent + repaid", name="clawed_back"),
         CheckConstraint("is_open = (remaining + held > 0)", name="open"),
         Index("ix_lot_open", "member_id", "expires_at", "lot_id", postgresql_where=text("is_open")),
+        Index("ix_lot_waiting", "member_id", "available_at", postgresql_where=text("is_open AND NOT is_matured")),
         {"postgresql_with": {"fillfactor": 90}},
     )
 

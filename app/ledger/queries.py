@@ -39,6 +39,17 @@ def lock_due_accounts(session: _Session, now: datetime, limit: int) -> Sequence[
     ).all()
 
 
+def lock_free_accounts(session: _Session, member_ids: Collection[UUID]) -> Sequence[Account]:
+    """Lock and return those of the accounts that nobody else has locked, in the order of their members."""
+    return session.scalars(
+        select(Account)
+        .where(Account.member_id.in_(sorted(member_ids)))
+        .order_by(Account.member_id)
+        .with_for_update(key_share=True, skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def in_force(extended_until: datetime | None) -> ColumnElement[Any]:
     """Return a lot's expiry as it is in force: not before the account's extension; null is never."""
     if extended_until is None:
@@ -167,31 +178,33 @@ def next_due_time(session: _Session, member_id: UUID, extended_until: datetime |
     return min((moment for moment in (of_lots, of_holds) if moment is not None), default=None)
 
 
+# Both go through the moments by an index, in their order, and stop after the twelfth: however many lots are open.
+_EXPIRING = """
+SELECT sum(remaining), greatest(expires_at, :extended_until) AS ends_at FROM lot
+WHERE member_id = :member_id AND is_open AND remaining > 0 AND expires_at <= :extended_until
+  AND :extended_until > :now GROUP BY 2
+UNION ALL (
+SELECT sum(remaining), expires_at FROM lot
+WHERE member_id = :member_id AND is_open AND remaining > 0 AND expires_at > greatest(:extended_until, :now)
+GROUP BY expires_at ORDER BY expires_at LIMIT :upcoming)
+ORDER BY 2 LIMIT :upcoming
+""".replace(":extended_until", "CAST(:extended_until AS timestamptz)").replace(":now", "CAST(:now AS timestamptz)")
+_MATURING = """
+SELECT sum(remaining), available_at FROM lot
+WHERE member_id = :member_id AND is_open AND NOT is_matured AND remaining > 0 AND available_at > :now
+GROUP BY available_at ORDER BY available_at LIMIT :upcoming
+"""
+
+
 def list_expiring(session: _Session, member_id: UUID, extended_until: datetime | None, now: datetime) -> list[Any]:
     """Return (points, moment) of the next 12 moments at which points expire."""
-    ends_at = in_force(extended_until)
-    return list(
-        session.execute(
-            select(func.sum(Lot.remaining), ends_at)
-            .where(Lot.member_id == member_id, Lot.is_open, Lot.remaining > 0, ends_at > now)
-            .group_by(ends_at)
-            .order_by(ends_at)
-            .limit(UPCOMING_MAX)
-        )
-    )
+    given = {"member_id": member_id, "extended_until": extended_until, "now": now, "upcoming": UPCOMING_MAX}
+    return list(session.execute(text(_EXPIRING), given))
 
 
 def list_maturing(session: _Session, member_id: UUID, now: datetime) -> list[Any]:
     """Return (points, moment) of the next 12 moments at which pending points become available."""
-    return list(
-        session.execute(
-            select(func.sum(Lot.remaining), Lot.available_at)
-            .where(Lot.member_id == member_id, Lot.is_open, ~Lot.is_matured, Lot.remaining > 0, Lot.available_at > now)
-            .group_by(Lot.available_at)
-            .order_by(Lot.available_at)
-            .limit(UPCOMING_MAX)
-        )
-    )
+    return list(session.execute(text(_MATURING), {"member_id": member_id, "now": now, "upcoming": UPCOMING_MAX}))
 
 
 def find_posting(session: _Session, member_id: UUID, key: str) -> Posting | None:
@@ -231,19 +244,6 @@ def list_refund_seqs(session: _Session, member_id: UUID, key: str) -> list[int]:
             .where(Posting.member_id == member_id, Posting.reverses == key, Entry.source == literal("spent"))
         )
     )
-
-
-def list_entries(session: _Session, member_id: UUID, before_seq: int | None, limit: int) -> list[Any]:
-    """Return (entry, posting, lot or None), newest first, of a member's entries before ``before_seq``."""
-    query = (
-        select(Entry, Posting, Lot)
-        .join(Posting, and_(Posting.member_id == Entry.member_id, Posting.idempotency_key == Entry.posting_key))
-        .outerjoin(Lot, and_(Lot.member_id == Entry.member_id, Lot.lot_id == Entry.seq))
-        .where(Entry.member_id == member_id)
-    )
-    if before_seq is not None:
-        query = query.where(Entry.seq < before_seq)
-    return list(session.execute(query.order_by(Entry.seq.desc()).limit(limit)))
 
 
 def funders_of(session: _Session, member_id: UUID, lot_ids: Collection[int]) -> dict[int, UUID | None]:

@@ -44,3 +44,4 @@ class ProgrammeSchema(Schema):
     )
     activity_age_days_max = Integer(minimum=1, maximum=90, required=True)
     completion_days_max = Integer(minimum=1, maximum=365, required=True)
+    activity_extends_expiry_months = Integer(minimum=1, maximum=120, allow_none=True)

@@ -6,6 +6,15 @@ from app.ledger.lots import ExpiryTerms, PendingTerms, available_time, expiry_ti
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
 from app.ledger.service.books import POINTS_MAX, Posted, lock_account, open_book, settle_due
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.history import (
+    HistoryPage,
+    Statement,
+    explain_rules_with,
+    list_entries,
+    read_history,
+    read_statement,
+    statement_chunks,
+)
 from app.ledger.service.holds import (
     capture_hold,
     find_hold_owner,
@@ -15,7 +24,7 @@ from app.ledger.service.holds import (
     release_hold,
     spend_points,
 )
-from app.ledger.service.reading import Wallet, list_entries, read_wallet
+from app.ledger.service.reading import Wallet, read_wallet
 from app.ledger.service.settling import settle_due_accounts
 from app.ledger.verification import Verification, verify
 
@@ -26,9 +35,11 @@ __all__ = [
     "Award",
     "AwardedActivity",
     "ExpiryTerms",
+    "HistoryPage",
     "MemberPlan",
     "PendingTerms",
     "Posted",
+    "Statement",
     "Verification",
     "Wallet",
     "adjust_points",
@@ -36,6 +47,7 @@ __all__ = [
     "award_in_book",
     "capture_hold",
     "expiry_time",
+    "explain_rules_with",
     "extend_expiry",
     "find_hold_owner",
     "get_hold",
@@ -47,6 +59,8 @@ __all__ = [
     "open_book",
     "plan_activity",
     "plan_for",
+    "read_history",
+    "read_statement",
     "read_wallet",
     "refund_spend",
     "release_hold",
@@ -55,6 +69,7 @@ __all__ = [
     "settle_due_accounts",
     "spend_points",
     "start_write",
+    "statement_chunks",
     "verify",
     "write_beside",
     "write_off_debt",

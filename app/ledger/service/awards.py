@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.guarded_write import GuardedWrite
-from app.ledger.awarding import AwardedActivity, MemberPlan, guarded_write
+from app.ledger.awarding import AwardedActivity, MemberPlan, guarded_write, later
 from app.ledger.booking import AccountBook
 from app.ledger.models import Account
 
@@ -41,6 +41,7 @@ def award_in_book(book: AccountBook, activity: AwardedActivity) -> int:
             activity.key, "award", fingerprint=activity.fingerprint, activity_id=activity.activity_id,
             actor=activity.actor,
         )  # fmt: skip
+    book.extended_until = later(book.extended_until, activity.extends_until)
     freed = []
     for award in activity.awards:
         lot = book.issue(

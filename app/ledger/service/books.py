@@ -55,7 +55,7 @@ def book_of(account: Account, moment: datetime) -> AccountBook:
     """Return an empty book of a locked account."""
     return AccountBook(
         account.member_id, moment, {bucket: getattr(account, bucket) for bucket in BUCKETS}, account.version,
-        account.last_seq, account.next_due_at, account.extended_until,
+        account.last_seq, account.next_due_at, account.extended_until, account.last_entry_at,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Read the ledger: the wallet by the clock, and its history."""
+"""Read the ledger: the wallet by the clock, at any moment."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,14 +7,21 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.database import db
-from app.ledger import queries
+from app.ledger import history_queries, queries
 from app.ledger.errors import AccountNotFound
 from app.ledger.lots import due_movements
+from app.ledger.models import Account
+
+LIFETIMES = ("issued", "spent", "expired", "reversed")
 
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """A member's points at ``as_of``: time has taken effect, whether or not a job has booked it."""
+    """A member's points at ``as_of``: time has taken effect, whether or not a job has booked it.
+
+    ``version`` is the account's as it was read. Of a past moment ``expiring`` and ``maturing`` are empty: what was to
+    come then has come, and the history tells it.
+    """
 
     available: int
     pending: int
@@ -27,29 +34,41 @@ class Wallet:
     version: int
 
 
-def read_wallet(member_id: UUID) -> Wallet:
-    """Return the member's points as they are by the clock; raise AccountNotFound."""
-    moment = now()
+def read_wallet(member_id: UUID, at: datetime | None = None) -> Wallet:
+    """Return the member's points by the clock, or as they were or will be ``at`` another moment.
+
+    The future is what becomes of today's lots and holds if nobody does anything. Raises AccountNotFound.
+    """
     session = db.session
+    moment = at or now()
     account = queries.find_account(session, member_id)
     if account is None:
         raise AccountNotFound
+    if account.last_entry_at is not None and moment < account.last_entry_at:
+        if at is not None:
+            return _read_past(account, moment)
+        moment = account.last_entry_at  # an entry of this moment by a faster clock: what is booked is booked
+    return _read_from_now_on(account, moment, at or moment)
+
+
+def _read_from_now_on(account: Account, moment: datetime, as_of: datetime) -> Wallet:
+    """Return the wallet at a moment after which nothing is booked: the account, and what time does to its lots."""
+    session, member_id, until = db.session, account.member_id, account.extended_until
     buckets = {name: getattr(account, name) for name in ("available", "pending", "held", "debt", "expired")}
     if account.next_due_at is not None and account.next_due_at <= moment:
         holds = queries.list_due_holds(session, member_id, moment)
-        lots = {lot.lot_id: lot for lot in queries.list_due_lots(session, member_id, account.extended_until, moment)}
+        lots = {lot.lot_id: lot for lot in queries.list_due_lots(session, member_id, until, moment)}
         missing = {lot_id for hold in holds for lot_id, _ in hold.parts} - lots.keys()
-        lots |= {lot.lot_id: lot for lot in queries.list_lots(session, member_id, missing, account.extended_until)}
+        lots |= {lot.lot_id: lot for lot in queries.list_lots(session, member_id, missing, until)}
         movements, given_back = due_movements(lots.values(), holds, account.debt, moment)
         for movement in movements:
             buckets[movement.source] -= movement.amount
             buckets[movement.target] += -movement.amount if movement.target == "debt" else movement.amount
         if given_back and account.written_off:
-            repaid = queries.list_repaid_lots(session, member_id, account.extended_until, given_back, lots)
+            repaid = queries.list_repaid_lots(session, member_id, until, given_back, lots)
             everything = {lot.lot_id: lot for lot in repaid} | lots
             # as ``give_back`` does: what nobody repaid makes good what was written off
             buckets["available"] -= max(0, given_back - sum(lot.returnable for lot in everything.values()))
-    expiring = queries.list_expiring(session, member_id, account.extended_until, moment)
     return Wallet(
         available=buckets["available"],
         pending=buckets["pending"],
@@ -61,35 +80,39 @@ def read_wallet(member_id: UUID) -> Wallet:
             "expired": buckets["expired"],
             "reversed": account.reversed,
         },
-        expiring=[{"points": int(points), "expires_at": at} for points, at in expiring],
-        maturing=[
-            {"points": int(points), "available_at": at}
-            for points, at in queries.list_maturing(session, member_id, moment)
+        expiring=[
+            {"points": int(points), "expires_at": ends_at}
+            for points, ends_at in queries.list_expiring(session, member_id, until, moment)
         ],
-        as_of=moment,
+        maturing=[
+            {"points": int(points), "available_at": starts_at}
+            for points, starts_at in queries.list_maturing(session, member_id, moment)
+        ],
+        as_of=as_of,
         version=account.version,
     )
 
 
-def list_entries(member_id: UUID, before_seq: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return one page of a member's history, newest first, each line with what caused it and the balances after."""
-    return [
-        {
-            "seq": entry.seq,
-            "kind": posting.kind,
-            "points": entry.amount,
-            "from": entry.source,
-            "to": entry.target,
-            "reason": lot.rule if lot is not None else posting.reason,
-            "activity_id": posting.activity_id,
-            "effective_at": entry.effective_at,
-            "recorded_at": entry.recorded_at,
-            "balances": {
-                "pending": entry.pending,
-                "available": entry.available,
-                "held": entry.held,
-                "debt": entry.debt,
-            },
-        }
-        for entry, posting, lot in queries.list_entries(db.session, member_id, before_seq, limit)
-    ]
+def _read_past(account: Account, moment: datetime) -> Wallet:
+    """Return the wallet at a moment before the last entry: the balances after the last entry by then.
+
+    Whoever writes an entry first books what was due, and no entry takes effect before the one before it: so the
+    entries by then are all that had happened. The lifetime sums go on from the last monthly snapshot.
+    """
+    session, member_id = db.session, account.member_id
+    snapshot = history_queries.find_snapshot(session, member_id, moment)
+    after = snapshot.last_seq if snapshot is not None else 0
+    seq = history_queries.last_seq_by(session, member_id, moment, after)
+    moved = history_queries.sum_lifetimes(session, member_id, after, seq)
+    entry = history_queries.get_entry(session, member_id, seq) if seq else None
+    return Wallet(
+        available=entry.available if entry else 0,
+        pending=entry.pending if entry else 0,
+        held=entry.held if entry else 0,
+        debt=entry.debt if entry else 0,
+        lifetime={name: (getattr(snapshot, name) if snapshot else 0) + moved[name] for name in LIFETIMES},
+        expiring=[],
+        maturing=[],
+        as_of=moment,
+        version=account.version,
+    )
