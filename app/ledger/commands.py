@@ -1,13 +1,20 @@
 """Commands of the ledger."""
 
+from typing import TextIO
+
 import click
 from flask.cli import AppGroup
 
 from app.core.commands import with_services
+<<<<<<< HEAD
 from app.ledger.service.inspection import verify_and_keep
 from app.ledger.verification import Verification
+=======
+from app.ledger.export import FORMATS, export_ledger
+from app.ledger.verification import Verification, verify
+>>>>>>> measure
 
-ledger_commands = AppGroup("ledger", help="Prove the ledger.")
+ledger_commands = AppGroup("ledger", help="Prove the ledger, and write it out.")
 
 
 @ledger_commands.command("verify")
@@ -26,3 +33,15 @@ def verify_ledger() -> None:
     )
     if found.differences:
         raise click.exceptions.Exit(1)
+
+
+@ledger_commands.command("export")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
+@click.option(
+    "--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="A file; else standard output."
+)
+@with_services
+def export_to_file(file_format: str, output: TextIO) -> None:
+    """Write every posting out: a journal that `bean-check` accepts, with the accounts as assertions, or CSV."""
+    for line in export_ledger(file_format):
+        output.write(line)

@@ -8,6 +8,10 @@ All of it sees one snapshot: awards may go on meanwhile. What is checked of each
 3. Postings: their entries follow each other, and their number is what the posting says; no entry is without one.
 4. Lots: each is what its entry issued. Allocations: what an entry took of its lots is its amount, and what entries
    held, spent and expired of a lot is what the lot says.
+5. Holds: each is what its entry took, and the open ones are what the account has held.
+
+Over the whole programme, which also finds what belongs to no account: every bucket of all accounts against all entries
+and lots; and every gift, whose points were spent by one member, was issued to another.
 """
 
 from collections.abc import Iterator
@@ -17,26 +21,31 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from app.core.database import db
+from app.ledger.models import BUCKETS
 
 MEMBERS_A_CHUNK = 500
+ENTRIES_A_CHUNK = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One fault of one member: what was checked, what the account or posting says and what was recomputed."""
+    """One fault: what was checked, what the account or posting says and what was recomputed.
 
-    member_id: UUID
+    ``member_id`` is None where it is about the whole programme.
+    """
+
+    member_id: UUID | None
     check: str
     stated: str
     recomputed: str
 
     def __str__(self) -> str:
-        return f"{self.member_id} {self.check}: stated {self.stated}, recomputed {self.recomputed}"
+        return f"{self.member_id or 'programme'} {self.check}: stated {self.stated}, recomputed {self.recomputed}"
 
 
 @dataclass(slots=True)
 class Verification:
-    """What was checked, and every difference."""
+    """What was checked, and the number of differences; ``points_issued`` are without those given by members."""
 
     members: int = 0
     entries: int = 0
@@ -150,7 +159,7 @@ WITH taken AS (
          sum(CASE 'spent' WHEN e.target THEN a.amount WHEN e.source THEN -a.amount ELSE 0 END) AS spent,
          sum(CASE 'expired' WHEN e.target THEN a.amount ELSE 0 END) AS expired
   FROM (SELECT * FROM lot_allocation WHERE {_CHUNK}) AS a
-  JOIN entry AS e ON e.member_id = a.member_id AND e.seq = a.seq
+  JOIN (SELECT * FROM entry WHERE {_CHUNK}) AS e ON e.member_id = a.member_id AND e.seq = a.seq
   GROUP BY a.member_id, a.lot_id)
 SELECT l.member_id, c.part || ' of lot ' || l.lot_id, c.stated, coalesce(c.recomputed, 0)
 FROM (SELECT * FROM lot WHERE {_CHUNK}) AS l
@@ -176,40 +185,120 @@ WHERE least(l.due_at, h.due_at) IS NOT NULL
 ORDER BY 1
 """  # noqa: S608 - as above
 
-_CHECKS = (_LOTS, _DUE, _ENTRIES, _POSTINGS, _ORIGINS, _ALLOCATIONS, _PARTS)
+_HOLDS = f"""
+WITH h AS (
+  SELECT member_id, sum(amount) AS held FROM hold WHERE {_CHUNK} AND status = 'open' GROUP BY member_id)
+SELECT a.member_id, 'held against holds', a.held, coalesce(h.held, 0)
+FROM (SELECT * FROM account WHERE {_CHUNK}) AS a LEFT JOIN h USING (member_id) WHERE a.held <> coalesce(h.held, 0)
+UNION ALL
+SELECT h.member_id, 'entry of hold ' || h.hold_id, h.amount, coalesce(e.amount, 0)
+FROM (SELECT * FROM hold WHERE {_CHUNK}) AS h
+LEFT JOIN entry AS e ON e.member_id = h.member_id AND e.seq = h.seq AND e.target = 'held'
+WHERE h.amount IS DISTINCT FROM e.amount
+ORDER BY 1, 2
+"""  # noqa: S608 - as above
+
+_CHECKS = (_LOTS, _DUE, _ENTRIES, _POSTINGS, _ORIGINS, _ALLOCATIONS, _PARTS, _HOLDS)
+
+_ACCOUNTS = (
+    f"SELECT member_id, {', '.join(BUCKETS)}, last_seq FROM account"  # noqa: S608 - constants
+    " WHERE member_id > :after ORDER BY member_id LIMIT :size"
+)
+_MOVED = f"SELECT source, target, sum(amount), count(*) FROM entry WHERE {_CHUNK} GROUP BY source, target"  # noqa: S608
+_LOT_SUMS = f"SELECT coalesce(sum(amount), 0), count(*) FROM lot WHERE {_CHUNK}"  # noqa: S608 - as above
+# a line a gift that does not net to nothing, and one with the sums of all gifts, whose key is null
+_GIFTS = """
+SELECT g.idempotency_key, g.sent, g.received FROM (
+  SELECT p.idempotency_key, coalesce(sum(e.amount) FILTER (WHERE e.target = 'spent'), 0) AS sent,
+         coalesce(sum(e.amount) FILTER (WHERE e.source = 'issued'), 0) AS received
+  FROM posting AS p JOIN entry AS e ON e.member_id = p.member_id AND e.seq >= p.first_seq
+   AND e.seq < p.first_seq + p.entry_count
+  WHERE p.kind = 'gift' GROUP BY GROUPING SETS ((p.idempotency_key), ())) AS g
+WHERE g.idempotency_key IS NULL OR g.sent <> g.received ORDER BY 1
+"""
+_SESSION = (
+    "SET LOCAL statement_timeout = 0",
+    # each chunk is planned for its own members, and leaves the other processors to awards
+    "SET LOCAL plan_cache_mode = force_custom_plan",
+    "SET LOCAL max_parallel_workers_per_gather = 0",
+)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Every bucket over the programme: as the accounts have it, and as entries and lots make it."""
+
+    stated: dict[str, int]
+    moved: dict[str, int]
+    in_lots: int = 0
+
+    def add_movement(self, source: str, target: str, points: int) -> None:
+        """Count a movement; what is issued or owed stands on the other side of the equation."""
+        self.moved[source] += points if source == "issued" or (source, target) == ("debt", "reversed") else -points
+        self.moved[target] += -points if target == "debt" else points
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield where they differ."""
+        for bucket in BUCKETS:
+            if self.stated[bucket] != self.moved[bucket]:
+                check = f"{bucket.replace('_', ' ')} over the programme"
+                yield Difference(None, check, str(self.stated[bucket]), str(self.moved[bucket]))
+        if self.stated["issued"] != self.in_lots:
+            yield Difference(None, "lots over the programme", str(self.stated["issued"]), str(self.in_lots))
 
 
 def verify(found: Verification) -> Iterator[Difference]:
     """Yield each difference in the ledger and count in ``found`` what was checked; needs one snapshot's time."""
+    for difference in _differences(found):
+        found.differences += 1
+        yield difference
+
+
+def _differences(found: Verification) -> Iterator[Difference]:
+    sums = _Sums(dict.fromkeys(BUCKETS, 0), dict.fromkeys(BUCKETS, 0))
     with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        after = UUID(int=0)
-        while True:
-            chunk = connection.execute(
-                text("SELECT member_id, issued FROM account WHERE member_id > :after ORDER BY member_id LIMIT :size"),
-                {"after": after, "size": MEMBERS_A_CHUNK},
-            ).all()
-            if not chunk:
-                return
-            upto = chunk[-1].member_id
-            bounds = {"after": after, "upto": upto}
-            found.members += len(chunk)
-            found.points_issued += sum(row.issued for row in chunk)
-            _count(connection, found, bounds)
+        for setting in _SESSION:
+            connection.execute(text(setting))
+        for bounds in _chunks(connection, found, sums):
+            _sum_up(connection, found, sums, bounds)
             for check in _CHECKS:
                 for row in connection.execute(text(check), bounds):
-                    found.differences += 1
                     yield Difference(row[0], str(row[1]), str(row[2]), str(row[3]))
-            after = upto
+        yield from sums.differences()
+        found.points_issued = sums.stated["issued"]
+        for key, sent, received in connection.execute(text(_GIFTS)):
+            if key is None:
+                found.points_issued -= int(received)
+            else:
+                yield Difference(None, f"gift {key}", str(sent), str(received))
 
 
-def _count(connection: Connection, found: Verification, bounds: dict[str, UUID]) -> None:
-    row = connection.execute(
-        text(
-            "SELECT (SELECT count(*) FROM entry WHERE member_id > :after AND member_id <= :upto) AS entries,"
-            " (SELECT count(*) FROM lot WHERE member_id > :after AND member_id <= :upto) AS lots"
-        ),
-        bounds,
-    ).one()
-    found.entries += row.entries
-    found.lots += row.lots
+def _chunks(connection: Connection, found: Verification, sums: _Sums) -> Iterator[dict[str, UUID]]:
+    """Yield bounds of members that have about ``ENTRIES_A_CHUNK`` entries, or one that has more, and all ids at last.
+
+    The last chunk is beyond every account: it finds nothing unless rows belong to no account.
+    """
+    after = UUID(int=0)
+    while chunk := connection.execute(text(_ACCOUNTS), {"after": after, "size": MEMBERS_A_CHUNK}).all():
+        entries = 0
+        upto = after
+        for account in chunk:
+            entries += account.last_seq
+            if upto != after and entries > ENTRIES_A_CHUNK:
+                break
+            upto = account.member_id
+            found.members += 1
+            for bucket in BUCKETS:
+                sums.stated[bucket] += getattr(account, bucket)
+        yield {"after": after, "upto": upto}
+        after = upto
+    yield {"after": after, "upto": UUID(int=2**128 - 1)}
+
+
+def _sum_up(connection: Connection, found: Verification, sums: _Sums, bounds: dict[str, UUID]) -> None:
+    for source, target, points, count in connection.execute(text(_MOVED), bounds):
+        sums.add_movement(source, target, int(points))
+        found.entries += count
+    points, count = connection.execute(text(_LOT_SUMS), bounds).one()
+    sums.in_lots += int(points)
+    found.lots += count
