@@ -1,18 +1,16 @@
 """The tables of procrastinate, in a schema of their own beside ours.
 
-Migrations call this. The text is a copy of the library's, so that a migration does the same whatever release is
-installed; a test compares the two, and a release with another schema comes with a migration of its own.
+Migrations call this. The text is the installed library's own, whose version is pinned: a release with another schema
+comes with a migration of ours that applies the library's.
 """
 
-from pathlib import Path
-
 import psycopg
+from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection
 
 from app.core.database import APP_ROLE
 
 JOBS_SCHEMA = "procrastinate"
-SCHEMA_FILE = Path(__file__).resolve().parents[2] / "migrations" / "jobs" / "procrastinate-3.10.0.sql"
 
 
 def _execute(connection: Connection, statements: str) -> None:
@@ -24,7 +22,7 @@ def _execute(connection: Connection, statements: str) -> None:
 def create_jobs_schema(connection: Connection) -> None:
     """Create the schema in the open transaction and let the application use it; needs CREATE on the database."""
     _execute(connection, f"CREATE SCHEMA {JOBS_SCHEMA}; SET LOCAL search_path TO {JOBS_SCHEMA};")
-    _execute(connection, SCHEMA_FILE.read_text(encoding="utf-8"))
+    _execute(connection, SchemaManager.get_schema())
     _execute(
         connection,
         f"RESET search_path;"

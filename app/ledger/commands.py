@@ -6,13 +6,9 @@ import click
 from flask.cli import AppGroup
 
 from app.core.commands import with_services
-<<<<<<< HEAD
+from app.ledger.export import FORMATS, export_ledger
 from app.ledger.service.inspection import verify_and_keep
 from app.ledger.verification import Verification
-=======
-from app.ledger.export import FORMATS, export_ledger
-from app.ledger.verification import Verification, verify
->>>>>>> measure
 
 ledger_commands = AppGroup("ledger", help="Prove the ledger, and write it out.")
 

@@ -4,12 +4,17 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from app.core.jobs_schema import create_jobs_schema, drop_jobs_schema
+
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 APPENDED = (
+    "account_snapshot",
+    "audit_entry",
+    "ledger_verification",
     "posting",
     "entry",
     "lot_allocation",
@@ -45,12 +50,16 @@ CHANGED = (
     "member_code",
     "member_session",
     "merchant_key",
+    "pay_code",
+    "adjustment",
+    "expiry_warning",
     "hold",
     "lot",
 )
 
 
 def upgrade() -> None:
+    create_jobs_schema(op.get_bind())
     op.create_table(
         "campaign",
         sa.Column("campaign_id", sa.UUID(), nullable=False),
@@ -138,6 +147,19 @@ def upgrade() -> None:
             "version",
             name="uq_impact_factor_identity_version",
         ),
+    )
+    op.create_table(
+        "ledger_verification",
+        sa.Column("verification_id", sa.UUID(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("members", sa.BigInteger(), nullable=False),
+        sa.Column("entries", sa.BigInteger(), nullable=False),
+        sa.Column("lots", sa.BigInteger(), nullable=False),
+        sa.Column("points_issued", sa.BigInteger(), nullable=False),
+        sa.Column("differences", sa.BigInteger(), nullable=False),
+        sa.Column("lines", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.PrimaryKeyConstraint("verification_id", name=op.f("pk_ledger_verification")),
     )
     op.create_table(
         "material",
@@ -299,6 +321,7 @@ def upgrade() -> None:
         sa.Column("last_seq", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("next_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("extended_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_entry_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "issued + debt + written_off = pending + available + held + spent + expired + reversed",
             name=op.f("ck_account_balanced"),
@@ -329,6 +352,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("merchant_id", "live", "external_id", name=op.f("pk_activity_registry")),
     )
     op.create_index("ix_activity_registry_activity_id", "activity_registry", ["activity_id"], unique=False)
+    op.create_table(
+        "audit_entry",
+        sa.Column("audit_id", sa.UUID(), nullable=False),
+        sa.Column("staff_id", sa.UUID(), nullable=True),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("object_kind", sa.String(), nullable=False),
+        sa.Column("object_id", sa.String(), nullable=False),
+        sa.Column("before", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("after", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("request_id", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["staff_id"], ["staff_account.staff_id"], name=op.f("fk_audit_entry_staff_id_staff_account")
+        ),
+        sa.PrimaryKeyConstraint("audit_id", name=op.f("pk_audit_entry")),
+    )
+    op.create_index("ix_audit_entry_object", "audit_entry", ["object_kind", "object_id", "audit_id"], unique=False)
+    op.create_index("ix_audit_entry_staff_id", "audit_entry", ["staff_id", "audit_id"], unique=False)
     op.create_table(
         "campaign_version",
         sa.Column("campaign_version_id", sa.UUID(), nullable=False),
@@ -439,6 +480,36 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_merchant_key_merchant_id"), "merchant_key", ["merchant_id"], unique=False)
     op.create_table(
+        "pay_code",
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name=op.f("fk_pay_code_member_id_member")),
+        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_pay_code")),
+        sa.UniqueConstraint("member_id", name=op.f("uq_pay_code_member_id")),
+    )
+    op.create_table(
+        "account_snapshot",
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("issued", sa.BigInteger(), nullable=False),
+        sa.Column("debt", sa.BigInteger(), nullable=False),
+        sa.Column("written_off", sa.BigInteger(), nullable=False),
+        sa.Column("pending", sa.BigInteger(), nullable=False),
+        sa.Column("available", sa.BigInteger(), nullable=False),
+        sa.Column("held", sa.BigInteger(), nullable=False),
+        sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("expired", sa.BigInteger(), nullable=False),
+        sa.Column("reversed", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["account.member_id"], name=op.f("fk_account_snapshot_member_id_account")
+        ),
+        sa.PrimaryKeyConstraint("member_id", "month", name=op.f("pk_account_snapshot")),
+    )
+    op.create_table(
         "activity",
         sa.Column("member_id", sa.UUID(), nullable=False),
         sa.Column("activity_id", sa.UUID(), nullable=False),
@@ -450,6 +521,48 @@ def upgrade() -> None:
         sa.Column("outcome", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["account.member_id"], name=op.f("fk_activity_member_id_account")),
         sa.PrimaryKeyConstraint("member_id", "activity_id", "revision", name=op.f("pk_activity")),
+    )
+    op.create_table(
+        "adjustment",
+        sa.Column("adjustment_id", sa.UUID(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("proposed_by", sa.UUID(), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.UUID(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(status = 'PROPOSED') = (decided_at IS NULL)", name=op.f("ck_adjustment_decided")),
+        sa.CheckConstraint("status IN ('PROPOSED', 'APPROVED', 'REJECTED')", name=op.f("ck_adjustment_status")),
+        sa.CheckConstraint("points <> 0", name=op.f("ck_adjustment_moves")),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["staff_account.staff_id"], name=op.f("fk_adjustment_decided_by_staff_account")
+        ),
+        sa.ForeignKeyConstraint(["member_id"], ["account.member_id"], name=op.f("fk_adjustment_member_id_account")),
+        sa.ForeignKeyConstraint(
+            ["proposed_by"], ["staff_account.staff_id"], name=op.f("fk_adjustment_proposed_by_staff_account")
+        ),
+        sa.PrimaryKeyConstraint("adjustment_id", name=op.f("pk_adjustment")),
+    )
+    op.create_index("ix_adjustment_decided_by", "adjustment", ["decided_by", "decided_at"], unique=False)
+    op.create_index("ix_adjustment_member_id", "adjustment", ["member_id", "adjustment_id"], unique=False)
+    op.create_index(
+        "ix_adjustment_open",
+        "adjustment",
+        ["adjustment_id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'PROPOSED'"),
+    )
+    op.create_index("ix_adjustment_proposed_by", "adjustment", ["proposed_by", "proposed_at"], unique=False)
+    op.create_table(
+        "expiry_warning",
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("days", sa.Integer(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["account.member_id"], name=op.f("fk_expiry_warning_member_id_account")),
+        sa.PrimaryKeyConstraint("member_id", "expires_at", "days", name=op.f("pk_expiry_warning")),
     )
     op.create_table(
         "impact_entry",
@@ -529,6 +642,8 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("merchant_id", sa.UUID(), nullable=True),
         sa.Column("order_ref", sa.String(), nullable=True),
+        sa.Column("order_total", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.String(), nullable=True),
         sa.CheckConstraint("status IN ('open', 'captured', 'released', 'expired')", name=op.f("ck_hold_status")),
         sa.CheckConstraint("amount > 0 AND captured >= 0 AND captured <= amount", name=op.f("ck_hold_captured")),
         sa.ForeignKeyConstraint(
@@ -579,6 +694,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_lot_open", "lot", ["member_id", "expires_at", "lot_id"], unique=False, postgresql_where=sa.text("is_open")
     )
+    op.create_index(
+        "ix_lot_waiting",
+        "lot",
+        ["member_id", "available_at"],
+        unique=False,
+        postgresql_where=sa.text("is_open AND NOT is_matured"),
+    )
     op.create_table(
         "lot_allocation",
         sa.Column("member_id", sa.UUID(), nullable=False),
@@ -605,7 +727,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    drop_jobs_schema(op.get_bind())
     op.drop_table("lot_allocation")
+    op.drop_index("ix_lot_waiting", table_name="lot", postgresql_where=sa.text("is_open AND NOT is_matured"))
     op.drop_index("ix_lot_open", table_name="lot", postgresql_where=sa.text("is_open"))
     op.drop_table("lot")
     op.drop_index("ix_hold_open", table_name="hold", postgresql_where=sa.text("status = 'open'"))
@@ -614,7 +738,15 @@ def downgrade() -> None:
     op.drop_index("ix_posting_reverses", table_name="posting", postgresql_where=sa.text("reverses IS NOT NULL"))
     op.drop_table("posting")
     op.drop_table("impact_entry")
+    op.drop_table("expiry_warning")
+    op.drop_index("ix_adjustment_proposed_by", table_name="adjustment")
+    op.drop_index("ix_adjustment_open", table_name="adjustment", postgresql_where=sa.text("status = 'PROPOSED'"))
+    op.drop_index("ix_adjustment_member_id", table_name="adjustment")
+    op.drop_index("ix_adjustment_decided_by", table_name="adjustment")
+    op.drop_table("adjustment")
     op.drop_table("activity")
+    op.drop_table("account_snapshot")
+    op.drop_table("pay_code")
     op.drop_index(op.f("ix_merchant_key_merchant_id"), table_name="merchant_key")
     op.drop_table("merchant_key")
     op.drop_index("ix_member_session_expires_at", table_name="member_session")
@@ -629,6 +761,9 @@ def downgrade() -> None:
     op.drop_table("customer_link")
     op.drop_table("claim")
     op.drop_table("campaign_version")
+    op.drop_index("ix_audit_entry_staff_id", table_name="audit_entry")
+    op.drop_index("ix_audit_entry_object", table_name="audit_entry")
+    op.drop_table("audit_entry")
     op.drop_index("ix_activity_registry_activity_id", table_name="activity_registry")
     op.drop_table("activity_registry")
     op.drop_index("ix_account_due", table_name="account", postgresql_where=sa.text("next_due_at IS NOT NULL"))
@@ -646,6 +781,7 @@ def downgrade() -> None:
     op.drop_table("member_day")
     op.drop_table("member")
     op.drop_table("material")
+    op.drop_table("ledger_verification")
     op.drop_table("impact_factor")
     op.drop_index(op.f("ix_idempotency_record_created_at"), table_name="idempotency_record")
     op.drop_table("idempotency_record")
