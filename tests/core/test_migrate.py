@@ -90,6 +90,7 @@ def test_owner_that_is_no_superuser_can_upgrade(empty: embedded.Services) -> Non
             connection.execute("CREATE ROLE another_login LOGIN")
             connection.execute(f"GRANT {APP_ROLE} TO plain_owner WITH ADMIN OPTION, SET FALSE")
         connection.execute("GRANT ALL ON SCHEMA public TO plain_owner")
+        connection.execute("GRANT CREATE ON DATABASE greenpoints TO plain_owner")
     owner_url = empty.database_owner_url.replace("postgres@", "plain_owner@")
     migrate.upgrade(owner_url, "another_login")
     for login in ("plain_owner", "another_login"):

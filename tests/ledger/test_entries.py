@@ -82,7 +82,8 @@ def test_a_line_tells_what_caused_it(client: FlaskClient, new_member: NewMember,
     }  # fmt: skip
     assert matured | {"seq": 2, "reason": None, "balances": {}} == {
         "seq": 2, "kind": "mature", "points": 45, "from": "pending", "to": "available", "reason": None,
-        "activity_id": None, "balances": {},
+        "activity_id": None, "balances": {}, "why": "Points became available.", "hold": None, "posting": "mature:2",
+        "reverses": None,
         "effective_at": "2026-05-06T12:00:00Z", "recorded_at": "2026-05-07T12:00:00Z",
     }  # fmt: skip
 

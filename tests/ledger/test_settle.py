@@ -144,13 +144,13 @@ def test_settling_is_one_fact_for_the_projections(member: UUID) -> None:
 
 
 def test_an_award_that_is_due_already_can_be_settled_at_once(new_member: NewMember, give: GiveAward) -> None:
-    """What is reported late may have expired before it is known."""
+    """What is reported late may have expired before it is known; it expires no sooner than it came."""
     with at(0):
         member_id = new_member()
         give(member_id, point_award(5, START - 40 * DAY, START - DAY))
         assert wallet(member_id) == (0, 0, 5)
         settle(member_id, now())
-        assert entries(member_id)[-1] == (2, "available", "expired", 5, START - DAY)
+        assert entries(member_id)[-1] == (2, "available", "expired", 5, START)
         assert differences() == []
 
 
