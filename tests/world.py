@@ -21,10 +21,12 @@ from uuid import UUID
 from app.campaigns.service import save_campaign
 from app.catalog import service as catalog
 from app.core.clock import format_time, now
+from app.core.ids import new_id
 from app.impact import service as impact
 from app.members import service as members
 from app.members.service import MemberFacts
 from app.merchants import service as merchants
+from app.staff import service as staff
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 YEAR = {"months": 12, "round_to": "month"}
@@ -124,6 +126,23 @@ def make_customers(shop: Shop, count: int, live: bool = True) -> list[Customer]:
     links = [(customer.ref, customer.member_id) for customer in made]
     merchants.link_customers(shop.merchant_id, live, links, moment)
     return made
+
+
+@dataclass(frozen=True)
+class Staff:
+    """A member of staff, and the headers that send their token."""
+
+    staff_id: UUID
+    headers: dict[str, str]
+
+
+def make_staff(*roles: str) -> Staff:
+    """Open a staff account with these roles and sign it in."""
+    email = f"{new_id()}@example.org"
+    staff_id, _ = staff.create_staff(
+        email=email, name="Ada", password="a long pass phrase", roles=roles, moment=now()
+    )  # fmt: skip
+    return Staff(staff_id, bearer(staff.issue_token(staff_id)[0]))
 
 
 def line(**changes: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from app.core.unit_of_work import unit_of_work
 from app.merchants import queries
 from app.merchants.errors import KeyNotFound, MerchantNotFound
 from app.merchants.models import MerchantKey
+from app.staff import service as staff
 
 LIVE_PREFIX = "gp_live_"
 TEST_PREFIX = "gp_test_"
@@ -101,6 +102,8 @@ def issue_key(
         )  # fmt: skip
         session.add(made)
         session.flush()
+        state = {"merchant_id": merchant_id, "label": label, "live": live, "scopes": made.scopes, "last4": made.last4}
+        staff.record_audit("merchant_key.issued", "merchant_key", made.key_id, before=None, after=state, moment=moment)
         cache.bump(_SNAPSHOT)
         return made.key_id, plain
 
@@ -127,5 +130,9 @@ def revoke_key(merchant_id: UUID, key_id: UUID, moment: datetime) -> None:
         key = queries.lock_key(session, merchant_id, key_id)
         if key is None:
             raise KeyNotFound
-        key.revoked_at = moment
+        was_revoked_at, key.revoked_at = key.revoked_at, moment
+        staff.record_audit(
+            "merchant_key.revoked", "merchant_key", key_id, before={"revoked_at": was_revoked_at},
+            after={"revoked_at": moment}, moment=moment,
+        )  # fmt: skip
         cache.bump(_SNAPSHOT)
