@@ -1,4 +1,4 @@
-"""``make bench``: awards per second over HTTP as ratios to pgbench running the award's bare SQL in the same run.
+"""``make bench``: awards over HTTP and the ledger's marks, as ratios to pgbench running an award's bare SQL.
 
 Everything runs on this machine against servers of the bench's own, with durability on. The measurements take turns,
 round by round, so that a drift of the machine's speed meets all of them; medians are what is printed.
@@ -15,6 +15,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -23,7 +25,7 @@ from rich.table import Table
 
 from app import create_app
 from app.core import embedded, migrate, serving
-from bench import bare_sql, world
+from bench import bare_sql, ledger, world
 from config import load_settings
 
 HOST = "127.0.0.1"
@@ -32,7 +34,7 @@ BATCH_CONNECTIONS = 4
 LOAD = Path(__file__).with_name("load.lua")
 # name, activities a request (0: the single route), lines an activity, goal as a ratio to P1
 MEASUREMENTS = (
-    ("single, 1 line", 0, 1, 0.25),
+    ("single, 1 line", 0, 1, 0.3),
     ("single, 9 lines", 0, 9, None),
     ("batch of 100, 1 line", 100, 1, 0.6),
     ("batch of 100, 9 lines", 100, 9, None),
@@ -46,22 +48,38 @@ def _awards(owner_url: str) -> int:
         return int(row[0])
 
 
-def _over_http(wrk: str, url: str, key: str, owner_url: str, activities: int, lines: int, seconds: int) -> float:
-    """Return the awards per second that the database gained while wrk sent its load; raise for any refusal."""
-    environment = os.environ | {
-        "ACTIVITIES": str(activities), "LINES": str(lines), "MEMBERS": str(world.MEMBERS),
-        "RUN": f"{time.time_ns()}", "KEY": f"Bearer {key}",
-    }  # fmt: skip
-    connections = str(BATCH_CONNECTIONS if activities else CONNECTIONS)
-    before, started = _awards(owner_url), time.monotonic()
-    done = subprocess.run(
-        [wrk, "-t", "1", "-c", connections, "-d", f"{seconds}s", "--timeout", "60s", "-s", str(LOAD), url],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    elapsed = time.monotonic() - started
-    if "Non-2xx" in done.stdout or re.search(r"Socket errors: .*[1-9]", done.stdout):
-        raise RuntimeError(done.stdout)
-    return (_awards(owner_url) - before) / elapsed
+@dataclass(frozen=True)
+class Load:
+    """wrk against the web server of the bench."""
+
+    wrk: str
+    url: str
+    key: str
+    owner_url: str
+
+    def send(self, activities: int, lines: int, seconds: int, members: int = world.MEMBERS) -> tuple[float, float]:
+        """Return the awards per second that the database gained meanwhile, and a request's p99 in ms.
+
+        Raises for any refusal.
+        """
+        environment = os.environ | {
+            "ACTIVITIES": str(activities), "LINES": str(lines), "MEMBERS": str(members), "RUN": f"{time.time_ns()}",
+            "KEY": f"Bearer {self.key}",
+        }  # fmt: skip
+        connections = str(BATCH_CONNECTIONS if activities else CONNECTIONS)
+        before, started = _awards(self.owner_url), time.monotonic()
+        done = subprocess.run(
+            [self.wrk, "-t", "1", "-c", connections, "-d", f"{seconds}s", "--timeout", "60s", "--latency", "-s",
+             str(LOAD), self.url],
+            env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        elapsed = time.monotonic() - started
+        if "Non-2xx" in done.stdout or re.search(r"Socket errors: .*[1-9]", done.stdout):
+            raise RuntimeError(done.stdout)
+        p99 = re.search(r"99%\s+([0-9.]+)(us|ms|s)", done.stdout)
+        assert p99 is not None
+        taken_ms = float(p99.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]
+        return (_awards(self.owner_url) - before) / elapsed, taken_ms
 
 
 def _wait_until_ready(url: str) -> None:
@@ -76,18 +94,21 @@ def _wait_until_ready(url: str) -> None:
     raise RuntimeError("the server does not get ready")
 
 
-def _measure(data_dir: Path, wrk: str, rounds: int, seconds: int) -> dict[str, list[float]]:
+Found = dict[str, list[tuple[float, str]]]
+
+
+def _measure(
+    data_dir: Path, wrk: str, rounds: int, seconds: int, only: set[str]
+) -> tuple[dict[str, list[float]], Found]:
     with embedded.embedded_services(data_dir) as services:
-        migrate.upgrade(
-            services.database_owner_url, migrate.login_role(services.database_url, services.database_owner_url)
-        )
+        owner_url = services.database_owner_url
+        migrate.upgrade(owner_url, migrate.login_role(services.database_url, owner_url))
         environment = os.environ | {"DATA_DIR": str(data_dir), "LOG_LEVEL": "WARNING", "GREENPOINTS_ENV": "development"}
         app = create_app(load_settings(environment))
-        made = world.build(app)
+        made = world.build(app, ledger.EXPIRING_MEMBERS + 2)
         script = data_dir / "p1.sql"
         script.write_text(bare_sql.script())
-        found: dict[str, list[float]] = {}
-        with psycopg.connect(services.database_owner_url, autocommit=True) as connection:
+        with psycopg.connect(owner_url, autocommit=True) as connection:
             connection.execute("ANALYZE")
             row = connection.execute("SELECT merchant_id::text FROM merchant").fetchone()
             assert row is not None
@@ -95,21 +116,38 @@ def _measure(data_dir: Path, wrk: str, rounds: int, seconds: int) -> dict[str, l
             url = serving.base_url(HOST, port)
             command = serving.flask_command("web", "--host", HOST, "--port", str(port))
             web = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
+            load = Load(wrk, url, made.key, owner_url)
+            long, short, *expiring = made.others
+            bench = ledger.Bench(app, owner_url, load.send, seconds, made.awarded, long, short, expiring)
+            pgbench = str(embedded.binary("pgbench"))
             try:
                 _wait_until_ready(url)
-                for _ in range(rounds):
-                    rate = bare_sql.awards_per_second(
-                        str(embedded.binary("pgbench")), services.database_owner_url, script, row[0], made.members,
-                        seconds,
-                    )  # fmt: skip
-                    found.setdefault("P1", []).append(rate)
-                    for name, activities, lines, _ in MEASUREMENTS:
-                        rate = _over_http(wrk, url, made.key, services.database_owner_url, activities, lines, seconds)
-                        found.setdefault(name, []).append(rate)
+                bench.prepare(only)
+                return _rounds(
+                    bench, lambda: bare_sql.awards_per_second(
+                        pgbench, owner_url, script, row[0], made.members, seconds
+                    ), rounds, only,
+                )  # fmt: skip
             finally:
                 web.terminate()
                 web.wait(30)
-        return found
+
+
+def _rounds(
+    bench: ledger.Bench, p1: Callable[[], float], rounds: int, only: set[str]
+) -> tuple[dict[str, list[float]], Found]:
+    rates: dict[str, list[float]] = {}
+    marks: Found = {}
+    for _ in range(rounds):
+        bench.p1 = p1()
+        rates.setdefault("P1", []).append(bench.p1)
+        for name, activities, lines, _ in MEASUREMENTS if "http" in only else ():
+            rates.setdefault(name, []).append(bench.load(activities, lines, bench.seconds)[0])
+        for mark in ledger.MARKS:
+            # the same rows are weighed only once
+            if mark.key in only and (mark.key != "disk" or not marks.get("disk")):
+                marks.setdefault(mark.key, []).append(mark.measure(bench))
+    return rates, marks
 
 
 def _show(found: dict[str, list[float]]) -> None:
@@ -119,7 +157,9 @@ def _show(found: dict[str, list[float]]) -> None:
         table.add_column(column, justify="left" if column == "what" else "right")
     p1 = statistics.median(found["P1"])
     for name, lines, goal in [("P1", 1, None), *((name, lines, goal) for name, _, lines, goal in MEASUREMENTS)]:
-        rates = found[name]
+        rates = found.get(name)
+        if rates is None:
+            continue
         middle = statistics.median(rates)
         label = "P1: pgbench, the award's bare SQL, 8 clients" if name == "P1" else f"HTTP {name}"
         ratio = statistics.median(rate / base for rate, base in zip(rates, found["P1"], strict=True))
@@ -130,11 +170,25 @@ def _show(found: dict[str, list[float]]) -> None:
     console.print(f"P1 {p1:,.0f}/s. The ratio is the median of the ratios round by round.")
 
 
+def _show_marks(found: Found) -> None:
+    table = Table(title="The ledger's marks, median of the rounds")
+    for column in ("what", "ratio", "goal", "min - max", "the round in the middle"):
+        table.add_column(column, justify="left" if column in ("what", "the round in the middle") else "right")
+    for mark in ledger.MARKS:
+        if rounds := sorted(found.get(mark.key, ())):
+            ratio, told = rounds[len(rounds) // 2]
+            goal = f"{'≤' if mark.is_at_most else '≥'} {mark.goal:g} {'met' if mark.is_met(ratio) else 'MISSED'}"
+            table.add_row(mark.label, f"{ratio:,.2f}", goal, f"{rounds[0][0]:,.2f} - {rounds[-1][0]:,.2f}", told)
+    Console().print(table)
+
+
 def main() -> int:
     """Measure and print; exit 2 where wrk is missing."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    known = ("http", *(mark.key for mark in ledger.MARKS))
+    parser.add_argument("--only", nargs="+", choices=known, default=known, help="what to measure; all of it otherwise")
     arguments = parser.parse_args()
     wrk = shutil.which("wrk")
     if wrk is None:
@@ -142,7 +196,10 @@ def main() -> int:
         return 2
     data_dir = Path(tempfile.mkdtemp(prefix="greenpoints-bench-"))
     try:
-        _show(_measure(data_dir, wrk, arguments.rounds, arguments.seconds))
+        rates, marks = _measure(data_dir, wrk, arguments.rounds, arguments.seconds, set(arguments.only))
+        _show(rates)
+        if marks:
+            _show_marks(marks)
     finally:
         embedded.destroy(data_dir)
         shutil.rmtree(data_dir)

@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from app.activities.intake import ACTIVITY, REGISTRY
+from app.activities.evaluating import ACTIVITY, REGISTRY
 from app.activities.queries import read_text
 from app.core.guarded_write import GuardedWrite
 from app.ledger.awarding import ENTRY, LOT, MEMBERS, OUTBOX, POSTING, guard_text

@@ -78,3 +78,43 @@ def fill(owner_url: str, members: Sequence[UUID], *, cycles: int, open_cycles: i
             connection.commit()
     with psycopg.connect(owner_url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) account, posting, entry, lot, lot_allocation")
+
+
+_DUE = (
+    """
+    CREATE TEMP TABLE due ON COMMIT DROP AS SELECT a.member_id, a.last_seq AS base, n
+    FROM account AS a, generate_series(1, %(lots)s) AS n WHERE a.member_id = ANY(%(members)s::uuid[])
+    """,
+    """
+    INSERT INTO posting (member_id, idempotency_key, kind, fingerprint, first_seq, entry_count, recorded_at, actor)
+    SELECT member_id, 'activity:' || gen_random_uuid() || ':rev1', 'award', '', base + 1, %(lots)s,
+           now() - interval '2 days', 'fill'
+    FROM due WHERE n = 1
+    """,
+    """
+    INSERT INTO entry (member_id, seq, amount, pending, available, held, debt, effective_at, recorded_at, source,
+                       target, posting_key)
+    SELECT d.member_id, base + n, 5, 0, a.available + 5 * n, 0, 0, p.recorded_at, p.recorded_at, 'issued', 'available',
+           p.idempotency_key
+    FROM due AS d JOIN account AS a USING (member_id)
+    JOIN posting AS p ON p.member_id = d.member_id AND p.first_seq = base + 1
+    """,
+    """
+    INSERT INTO lot (member_id, lot_id, amount, remaining, available_at, expires_at, is_matured, is_open, rule)
+    SELECT member_id, base + n, 5, 5, now() - interval '2 days', now() - n * interval '1 minute', true, true, 'fill'
+    FROM due
+    """,
+    """
+    UPDATE account SET issued = issued + 5 * %(lots)s, available = available + 5 * %(lots)s, version = version + 1,
+      last_seq = last_seq + %(lots)s, next_due_at = now() - %(lots)s * interval '1 minute'
+    WHERE member_id = ANY(%(members)s::uuid[])
+    """,
+)
+
+
+def fill_due(owner_url: str, members: Sequence[UUID], lots: int) -> None:
+    """Give each of ``members``, who have nothing pending or held, ``lots`` lots that have just expired, unbooked."""
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for statement in _DUE:
+            connection.execute(statement.encode(), {"members": list(members), "lots": lots})
