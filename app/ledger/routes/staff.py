@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
 from app.core import paging
 from app.core.api import json_response, private_json
@@ -29,7 +29,8 @@ from app.ledger.errors import (
     SecondPersonNeeded,
     VerificationNotFound,
 )
-from app.ledger.routes.wallet import blueprint
+from app.ledger.explanations import DEFAULT_LOCALE, LOCALES
+from app.ledger.routes.wallet import blueprint, history_page
 from app.ledger.schemas import staff as schemas
 from app.ledger.service import adjustments, inspection
 from app.members import service as members
@@ -39,23 +40,22 @@ from app.members.errors import MemberNotFound
 @blueprint.route("/v1/admin/members/<uuid:member_id>/wallet")
 @staff_only("viewer")
 @blueprint.problems(MemberNotFound)
+@blueprint.arguments(shown.WalletQuery, location="query")
 @blueprint.response(200, shown.WalletSchema, example=shown.WALLET_EXAMPLE)
-def get_member_wallet(member_id: UUID) -> Response:
-    """Return a member's points as they are by the clock."""
-    return private_json(asdict(service.read_wallet(members.check_member(member_id))))
+def get_member_wallet(query: dict[str, Any], member_id: UUID) -> Response:
+    """Return a member's points as they are by the clock, or as they were or will be at another moment."""
+    return private_json(asdict(service.read_wallet(members.check_member(member_id), query["at"])))
 
 
 @blueprint.route("/v1/admin/members/<uuid:member_id>/entries")
 @staff_only("viewer")
 @blueprint.problems(MemberNotFound, InvalidCursor)
-@blueprint.arguments(paging.PageQuery, location="query")
+@blueprint.arguments(shown.HistoryQuery, location="query")
 @blueprint.response(200, shown.EntryPageSchema, example={"data": [shown.ENTRY_EXAMPLE], "next_cursor": None})
 def list_member_entries(query: dict[str, Any], member_id: UUID) -> Response:
-    """Return a member's history, newest first, each line with the balances after it."""
+    """Return a member's history, newest first, each line with why and the balances after it."""
     bound_to = f"entries:{members.check_member(member_id)}:{current_principal().id}"
-    before = int(paging.decode_cursor(query["cursor"], bound_to)[0]) if query["cursor"] else None
-    found = service.list_entries(member_id, before, query["limit"] + 1)
-    return _page(found, query["limit"], "seq", bound_to)
+    return history_page(query, member_id, bound_to, request.accept_languages.best_match(LOCALES) or DEFAULT_LOCALE)
 
 
 @blueprint.route("/v1/admin/members/<uuid:member_id>/lots")

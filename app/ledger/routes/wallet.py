@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from flask import Response, current_app, request
 
@@ -52,12 +53,17 @@ def list_entries(query: dict[str, Any]) -> Response:
     A page looks through 10,000 movements at most: with filters it may have fewer lines than `limit`, and still a next.
     """
     member_id = current_principal().id
+    return history_page(query, member_id, f"entries:{member_id}", _locale())
+
+
+def history_page(query: dict[str, Any], member_id: UUID, bound_to: str, locale: str) -> Response:
+    """Return the page of a history that ``query`` asks for; its cursor is bound to ``bound_to`` and the filters."""
     times = [query[name] and format_time(query[name]) for name in ("start", "end")]
-    bound_to = f"entries:{member_id}:{sorted(query['kinds'])}:{query['bucket']}:{times}"
+    bound_to = f"{bound_to}:{sorted(query['kinds'])}:{query['bucket']}:{times}"
     before = int(paging.decode_cursor(query["cursor"], bound_to)[0]) if query["cursor"] else None
     page = service.read_history(
         member_id, before, query["limit"], kinds=query["kinds"], bucket=query["bucket"], start=query["start"],
-        end=query["end"], locale=_locale(),
+        end=query["end"], locale=locale,
     )  # fmt: skip
     more = None if page.next_before is None else paging.encode_cursor([page.next_before], bound_to)
     return private_json({"data": page.lines, "next_cursor": more})
