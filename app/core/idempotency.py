@@ -22,6 +22,14 @@ from app.core.unit_of_work import savepoint, unit_of_work
 
 KEY_LENGTH_MAX = 255
 KEPT = timedelta(hours=48)
+_HEADER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": True,
+    "description": "The same key and body get the first answer again, with `Idempotent-Replayed: true`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH_MAX, "pattern": "^[\\x20-\\x7e]+$"},
+    "example": "order-10023-hold",
+}
 
 
 class IdempotencyKeyRequired(BadRequest):
@@ -105,6 +113,9 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
             return response
 
     wrapper.__dict__["idempotent"] = True
+    docs = dict(getattr(wrapper, "_apidoc", {}))
+    docs["manual_doc"] = dict(docs.get("manual_doc", {})) | {"parameters": [_HEADER]}
+    wrapper.__dict__["_apidoc"] = docs
     return wrapper
 
 

@@ -169,7 +169,10 @@ def load(schema: ma.Schema, value: Any, check: Callable[[Any], None] | None = No
 
 
 class ProblemSchema(Schema):
-    """An RFC 9457 problem, as every error answers."""
+    """An RFC 9457 problem, as every error answers; some codes bring members of their own."""
+
+    class Meta:
+        unknown = ma.INCLUDE
 
     type = fields.String(required=True)
     title = fields.String(required=True)
