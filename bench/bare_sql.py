@@ -32,7 +32,7 @@ _NOW = "now()"
 _VALUES: dict[str, dict[str, str]] = {
     "m": {
         "member_id": ":member_id", "seen": ":version", "points": "5", "pending": "5", "available": "0", "facts": "1",
-        "entries": "1", "due_at": "now() + interval '14 days'",
+        "entries": "1", "due_at": "now() + interval '14 days'", "extended_until": "NULL",
     },
     "posting": {
         "member_id": ":member_id", "idempotency_key": "'activity-' || :act::text", "kind": "'award'",

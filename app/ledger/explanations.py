@@ -52,6 +52,7 @@ TEXTS: dict[str, dict[str, str]] = {
 # a movement that says what it is, whatever the posting that it is part of
 _OF_MOVEMENT = {
     ("available", "debt"): "repay",
+    ("available", "written_off"): "repay",
     ("debt", "reversed"): "owe",
     ("debt", "written_off"): "write_off",
     ("available", "expired"): "expire",

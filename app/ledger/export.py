@@ -150,8 +150,8 @@ def _transaction(movements: list[Row[Any]]) -> Iterator[str]:
         if value is not None:
             yield f"  {label}: {value if label == 'seq' else _quoted(value)}\n"
     for entry in movements:
-        # a write-off moves an obligation: both its sides are negative here
-        points = -entry.amount if entry.target == "written_off" else entry.amount
+        # a write-off moves an obligation: both its sides are negative here; points that make it good are points
+        points = -entry.amount if (entry.source, entry.target) == ("debt", "written_off") else entry.amount
         for bucket, moved in ((entry.source, -points), (entry.target, points)):
             account = f"{_ROOTS[bucket]}:{_name(entry.member_id)}"
             if entry.kind == "gift" and bucket in _GIFTED:

@@ -40,7 +40,7 @@ WITH chosen AS MATERIALIZED (
 moved AS MATERIALIZED (
   SELECT chosen.member_id, coalesce(max(entry.seq), max(chosen.after)) AS last_seq,
          sum(amount) FILTER (WHERE source = 'issued') AS issued,
-         sum(amount) FILTER (WHERE target = 'written_off') AS written_off,
+         sum(CASE source WHEN 'debt' THEN amount ELSE -amount END) FILTER (WHERE target = 'written_off') AS written_off,
          sum(CASE WHEN target = 'spent' THEN amount WHEN source = 'spent' THEN -amount END) AS spent,
          sum(amount) FILTER (WHERE target = 'expired') AS expired,
          sum(amount) FILTER (WHERE target = 'reversed') AS reversed

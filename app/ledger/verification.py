@@ -235,7 +235,9 @@ class _Sums:
     def add_movement(self, source: str, target: str, points: int) -> None:
         """Count a movement; what is issued or owed stands on the other side of the equation."""
         self.moved[source] += points if source == "issued" or (source, target) == ("debt", "reversed") else -points
-        self.moved[target] += -points if target == "debt" else points
+        self.moved[target] += (
+            -points if target == "debt" or (source, target) == ("available", "written_off") else points
+        )
 
     def differences(self) -> Iterator[Difference]:
         """Yield where they differ."""

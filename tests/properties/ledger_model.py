@@ -68,6 +68,7 @@ class Purse:
     issues: dict[str, list[int]] = field(default_factory=dict)  # the lots of each posting that issued points
     history: list[tuple[Any, ...]] = field(default_factory=list)
     seq: int = 0
+    settling: tuple[Any, ...] | None = None  # the movement that was told last while settling; () is none yet
     debt: int = 0
     written_off: int = 0
     extended_until: datetime | None = None
@@ -125,9 +126,13 @@ class Purse:
     def record(self, kind: str, source: str, target: str, points: int, at: datetime) -> None:
         if points == 0:
             return
+        # what time does in one way at one moment is one entry; a hold's end is one of its own
+        same = (kind, source, target, at)
+        if self.settling is None or self.settling != same or kind == "release":
+            self.seq += 1
+        self.settling = None if self.settling is None else same
         # what happened before the last entry, because it came late, is told after it
         at = max(at, self.history[-1][4]) if self.history else at
-        self.seq += 1
         running = self.running
         for bucket, change in ((source, -points), (target, points)):
             if bucket in ("pending", "available", "held"):
@@ -212,7 +217,7 @@ class Purse:
         return min((event for event in events if event[0] <= now and event[0] < NEVER), default=None)
 
     def settle(self, now: datetime) -> None:
-        returned = 0
+        returned, self.settling = 0, ()
         while event := self.next_event(now):
             at, kind, number = event
             if kind == 2:
@@ -232,6 +237,7 @@ class Purse:
             returned += self.cancel(freed)
             self.expire([each for each in freed if self.end(self.lot(each)) <= at], at)
         self.give_back("repay", returned, now)
+        self.settling = None
 
     def settled(self, now: datetime) -> "Purse":
         after = copy.deepcopy(self)

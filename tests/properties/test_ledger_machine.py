@@ -94,7 +94,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.holds: list[tuple[int, int]] = []
         self.spends: list[tuple[int, str]] = []
         self.issues: list[tuple[int, str]] = []
-        self.done: list[tuple[int, Operation, service.Posted]] = []
+        self.done: list[tuple[int, datetime, Operation, service.Posted]] = []
 
     def clock(self) -> time_machine.travel:
         return time_machine.travel(self.moment, tick=False)
@@ -120,7 +120,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not answer.is_replay
         assert answer.moved == moved
         assert (answer.pending, answer.available, answer.held, answer.debt) == tuple(after.running.values())
-        self.done.append((who, real, answer))
+        self.done.append((who, self.moment, real, answer))
         return True
 
     # time
@@ -349,8 +349,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.done)
     @rule(which=any_of)
     def repeat(self, which: int) -> None:
-        _, real, first = self.done[which % len(self.done)]
+        who, moment, real, first = self.done[which % len(self.done)]
         again = real(b"first")
+        if first.kind != "gift":  # which looks first whether it was given, and settles then
+            self.purses[who] = self.purses[who].settled(moment)
         assert again.is_replay
         assert again.moved == first.moved
         assert (again.kind, again.pending, again.available, again.held, again.debt) == (
@@ -360,7 +362,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.done)
     @rule(which=any_of)
     def reuse_the_key(self, which: int) -> None:
-        _, real, _ = self.done[which % len(self.done)]
+        *_, real, _ = self.done[which % len(self.done)]
         with pytest.raises(ProblemError) as raised:
             real(b"other")
         assert raised.value.code == "posting_key_reused"
