@@ -1,12 +1,9 @@
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 import redis
 import time_machine
 
-from app import create_app
-from app.core.database import db
 from app.core.rate_limits import body_field, client_network
 
 ADA = {"channel": "email", "address": "ada@example.org"}
@@ -80,23 +77,6 @@ def test_a_hostile_body_is_refused_as_ever(client):
 def test_one_ipv6_customer_is_one_network(app, remote, network):
     with app.test_request_context("/", environ_base={"REMOTE_ADDR": remote}):
         assert client_network() == network
-
-
-@pytest.fixture
-def make_app(settings):
-    """A function that makes one more application and closes what it opened."""
-    made = []
-
-    def make(**changes):
-        made.append(create_app(replace(settings, **changes)))
-        return made[-1]
-
-    yield make
-    for app in made:
-        with app.app_context():
-            for engine in db.engines.values():
-                engine.dispose()
-        app.extensions["redis"].close()
 
 
 def test_limits_go_on_in_memory_while_redis_is_gone(app, make_app):
