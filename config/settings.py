@@ -231,6 +231,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(faults)
     if values["database_pool_size"] < values["web_threads"]:
         faults.append("DATABASE_POOL_SIZE: at least WEB_THREADS, or requests wait for each other")
+    if values["database_owner_url"] and not values["database_url"]:
+        faults.append("DATABASE_OWNER_URL: set DATABASE_URL too, or the application would use another database")
     if values["environment"] == "production":
         faults += _production_faults(values)
     elif 0 < len(values["secret_key"]) < SECRET_LENGTH_MIN:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.engine import Row
 
 from app.campaigns.engine import Desired, Evaluation, Missed, Rule, RuleBook
@@ -177,7 +177,9 @@ def save_campaign(document: dict[str, Any], active_from: datetime | None = None)
     compile_rules(read, campaign_id=new_id(), version_id=new_id(), version=1, is_paused=False)
     moment = now()
     with unit_of_work() as session:
-        campaign = session.scalar(select(Campaign).where(Campaign.key == read["key"]).with_for_update())
+        # a row lock would not hold before the campaign's first version
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext('campaign:' || :key))"), {"key": read["key"]})
+        campaign = session.scalar(select(Campaign).where(Campaign.key == read["key"]))
         if campaign is None:
             campaign = Campaign(campaign_id=new_id(), key=read["key"], state="active", created_at=moment)
             session.add(campaign)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
+import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import scoped_session
 
@@ -18,6 +19,7 @@ from app.core.database import db
 from app.core.errors import ProblemError, ServiceUnavailable
 
 ATTEMPTS_MAX = 4
+log = structlog.get_logger()
 _ACTIVE = "unit_of_work"
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -56,7 +58,10 @@ def unit_of_work() -> Iterator[scoped_session[Any]]:
     finally:
         del session.info[_ACTIVE]
     for hook in hooks:
-        hook()
+        try:
+            hook()
+        except Exception as error:  # the work is committed: what follows it can't undo it, nor keep the next from it
+            log.error("after_commit_failed", exc_info=error)
     if refusal is not None:
         raise refusal
 

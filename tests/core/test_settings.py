@@ -50,7 +50,7 @@ def test_the_owner_s_url_is_the_application_s_unless_it_is_set() -> None:
         ("WEB_WORKERS", "0"), ("WEB_WORKERS", "65"), ("WEB_WORKERS", "two"), ("WEB_WORKERS", "1.5"),
         ("WEB_THREADS", "-1"),
         ("DATABASE_POOL_SIZE", "101"),
-        ("DATABASE_POOL_SIZE", "7"),
+        ("DATABASE_POOL_SIZE", "7"), ("DATABASE_OWNER_URL", "postgresql://owner@db/greenpoints"),
         ("ACCESS_TOKEN_SECONDS", "59"), ("REFRESH_TOKEN_DAYS", "366"),
         ("LOG_LEVEL", "debug"), ("RATE_LIMITS", "yes"), ("DEBUG", "true"),
     ],

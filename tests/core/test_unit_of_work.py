@@ -95,6 +95,20 @@ def test_what_follows_the_commit_may_open_a_unit_of_its_own() -> None:
     assert stored() == {"later": 1}
 
 
+def test_a_hook_that_fails_keeps_neither_the_work_nor_the_next_hook_from_being_done() -> None:
+    seen: list[str] = []
+
+    def fail() -> None:
+        raise RuntimeError
+
+    with unit_of_work():
+        add("kept")
+        after_commit(fail)
+        after_commit(lambda: seen.append("followed"))
+    assert seen == ["followed"]
+    assert "kept" in stored()
+
+
 def test_what_should_follow_is_dropped_on_rollback() -> None:
     seen: list[str] = []
     with pytest.raises(RuntimeError), unit_of_work():
