@@ -153,7 +153,7 @@ def test_of_a_capture_and_the_end_of_the_hold_one_happens(at_once: AtOnce) -> No
         ]
         order = random.sample([0, 1], 2)
         captured = at_once([operations[place] for place in order])[order.index(0)]
-        assert buckets(member_id) == ((100, 0, 0, 0, 0) if captured == "HoldClosed" else (40, 0, 60, 0, 0))
+        assert buckets(member_id) == ((100, 0, 0, 0, 0) if captured == "HoldExpired" else (40, 0, 60, 0, 0))
 
 
 def test_of_a_capture_and_a_release_one_happens(at_once: AtOnce) -> None:
@@ -171,11 +171,11 @@ def test_of_a_capture_and_a_release_one_happens(at_once: AtOnce) -> None:
         order = random.sample([0, 1], 2)
         answers = at_once([operations[place] for place in order])
         captured, released = (answers[order.index(place)] for place in (0, 1))
-        if released == "HoldClosed":
+        if released == "HoldCaptured":
             assert captured.points("held", "spent") == 60
             assert buckets(member_id) == (40, 0, 60, 0, 0)
         else:
-            assert captured == "HoldClosed"
+            assert captured == "HoldReleased"
             assert buckets(member_id) == (100, 0, 0, 0, 0)
 
 
