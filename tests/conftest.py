@@ -177,24 +177,24 @@ def shopper(app: Flask) -> Callable[[UUID], dict[str, str]]:
     return lambda member_id: world.bearer(start_session(member_id, now()).access_token)
 
 
-def row_counts(owner_url: str) -> dict[str, int]:
-    """Return how many rows each table has, whatever the application's role may see."""
+def row_counts(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Return how many rows each table has."""
     counts = [
         sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(table.name), sql.Identifier(table.name))
         for table in db.metadata.sorted_tables
     ]
-    with psycopg.connect(owner_url) as connection:
-        return dict(connection.execute(sql.SQL(" UNION ALL ").join(counts)).fetchall())
+    return dict(connection.execute(sql.SQL(" UNION ALL ").join(counts)).fetchall())
 
 
 @pytest.fixture
-def writes_nothing(settings: Settings) -> Callable[[], AbstractContextManager[None]]:
-    """A context that fails unless every table has as many rows after it as before."""
+def writes_nothing(settings: Settings) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """A context that fails unless every table has as many rows after it as before, by the owner's count."""
+    with psycopg.connect(settings.database_owner_url, autocommit=True) as connection:
 
-    @contextmanager
-    def watch() -> Iterator[None]:
-        before = row_counts(settings.database_owner_url)
-        yield
-        assert row_counts(settings.database_owner_url) == before
+        @contextmanager
+        def watch() -> Iterator[None]:
+            before = row_counts(connection)
+            yield
+            assert row_counts(connection) == before
 
-    return watch
+        yield watch

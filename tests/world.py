@@ -32,6 +32,14 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 YEAR = {"months": 12, "round_to": "month"}
 
 
+def ago(**span: float) -> str:
+    """Return the moment ``timedelta(**span)`` ago as the contract writes it."""
+    return format_time((now() - timedelta(**span)).replace(microsecond=0))
+
+
+AN_HOUR_AGO = ago(hours=1)  # one moment for the whole run, so that a body made twice is the same
+
+
 def _rule(key: str, award: dict[str, Any], scope: str = "line", kind: str = "purchase", **more: Any) -> dict[str, Any]:
     name = key.replace("-", " ")
     labels = {"en": name.capitalize(), "zh-CN": f"规则 {name}"}
@@ -154,13 +162,8 @@ def line(**changes: Any) -> dict[str, Any]:
 
 
 def basket(ref: str = "customer-1", **changes: Any) -> dict[str, Any]:
-    """Return a purchase of one ``line()``, an hour ago, without a bag: it earns ``BASKET_AWARDED`` points."""
+    """Return a purchase of one ``line()``, an hour before the run, no bag: it earns ``BASKET_AWARDED``."""
     return {
-        "id": "order-1", "kind": "purchase", "occurred_at": ago(hours=1), "member": {"ref": ref}, "currency": "EUR",
+        "id": "order-1", "kind": "purchase", "occurred_at": AN_HOUR_AGO, "member": {"ref": ref}, "currency": "EUR",
         "lines": [line()], "packaging": ["NO_BAG"],
     } | changes  # fmt: skip
-
-
-def ago(**span: float) -> str:
-    """Return the moment ``timedelta(**span)`` ago as the contract writes it."""
-    return format_time((now() - timedelta(**span)).replace(microsecond=0))

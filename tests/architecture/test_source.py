@@ -1,6 +1,7 @@
 """Rules of the source that no reviewer has to remember: who imports whom, who commits, who tells the time."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -18,9 +19,9 @@ OPEN_TO_OTHERS = {"service", "errors"}
 ORDER = ("routes", "service", "queries", "models")
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in FILES:
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in FILES]
 
 
 def calls(tree: ast.Module) -> Iterator[ast.Call]:

@@ -17,7 +17,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.ledger.service import Verification, verify
 from tests import world
-from tests.world import BASKET_AWARDED, basket
+from tests.world import BASKET_AWARDED, ago, basket
 
 THREADS = 8
 ROUNDS = 20 if os.environ.get("TEST_PROFILE") == "long" else 2
@@ -210,8 +210,11 @@ def test_what_is_due_is_settled_once_before_the_next_award(send, send_batches, s
     send_batches([[basket(each.ref, id=f"order-{each.ref}-{number}") for each in customers for number in range(4)]])
     assert_books(activities=12)
     time_machine.move_to(start + timedelta(days=40))
-    batches = [[basket(each.ref, id=f"late-{each.ref}-{thread}") for each in customers[:: (-1) ** thread]]
-               for thread in range(THREADS)]  # fmt: skip
+    late = ago(hours=1)
+    batches = [
+        [basket(each.ref, id=f"late-{each.ref}-{thread}", occurred_at=late) for each in customers[:: (-1) ** thread]]
+        for thread in range(THREADS)
+    ]
     everything = send_batches(batches)
     assert Counter(result["status"] for results in everything for result in results) == {201: 24}
     assert_books(activities=36)
