@@ -272,7 +272,7 @@ class Purse:
 
     def open_hold(self, number: int) -> ModelHold:
         if self.holds[number].status != "open":
-            raise Refused("HoldClosed")
+            raise Refused(f"Hold{self.holds[number].status.capitalize()}")
         return self.holds[number]
 
     def capture(self, number: int, points: int, key: str, now: datetime) -> None:
