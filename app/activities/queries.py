@@ -147,16 +147,6 @@ def find_registered(session: _Session, merchant_id: UUID, live: bool, any_id: st
     )
 
 
-def find_activity(session: _Session, member_id: UUID, activity_id: UUID) -> Activity | None:
-    """Return the newest revision of a member's activity, or None."""
-    return session.scalar(
-        select(Activity)
-        .where(Activity.member_id == member_id, Activity.activity_id == activity_id)
-        .order_by(Activity.revision.desc())
-        .limit(1)
-    )
-
-
 def find_claim(session: _Session, activity_id: UUID) -> Claim | None:
     """Return the claim under which an activity waits, or None."""
     return session.scalar(select(Claim).where(Claim.activity_id == activity_id))

@@ -123,18 +123,6 @@ class ValidationProblem(ProblemError):
         super().__init__(errors[0]["detail"] if errors else "", errors=errors[:FAULTS_MAX], **keywords)
 
 
-class PreconditionFailed(ProblemError):
-    """``If-Match`` names an older version."""
-
-    status, code, title = 412, "precondition_failed", "The object has changed since you read it"
-
-
-class PreconditionRequired(ProblemError):
-    """``If-Match`` is missing."""
-
-    status, code, title = 428, "precondition_required", "This change needs an If-Match header"
-
-
 class TooManyRequests(ProblemError):
     """A limit was reached; ``Retry-After`` says for how long."""
 
