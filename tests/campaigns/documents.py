@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.campaigns.engine import Evaluation, Rule, RuleBook, evaluate
 from app.campaigns.schemas import CampaignSchema
-from app.campaigns.service import compile_rules
+from app.campaigns.service.compiling import compile_rules
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ from sqlalchemy import func, select, update
 from app import create_app
 from app.campaigns.engine import Evaluation
 from app.campaigns.models import Campaign, CampaignVersion
-from app.campaigns.service import BOOKS_KEPT_MAX, evaluate, explainer, save_campaign
+from app.campaigns.service import evaluate, explainer, save_campaign
+from app.campaigns.service.books import BOOKS_KEPT_MAX
 from app.core.cache import bump
 from app.core.database import db
 from app.core.errors import ValidationProblem

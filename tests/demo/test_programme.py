@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from app.campaigns.schemas import CampaignSchema
-from app.campaigns.service import compile_rules
+from app.campaigns.service.compiling import compile_rules
 from app.core import schemas
 from app.core.ids import new_id
 from app.demo.baskets import data_file
