@@ -21,6 +21,11 @@ def find_account(session: _Session, member_id: UUID) -> Account | None:
     return session.get(Account, member_id, populate_existing=True)
 
 
+def get_version(session: _Session, member_id: UUID) -> int:
+    """Return the account's version."""
+    return session.scalars(select(Account.version).where(Account.member_id == member_id)).one()
+
+
 def lock_account(session: _Session, member_id: UUID) -> Account | None:
     """Lock and return the member's account; in a statement of its own, so that what is read after it is current."""
     query = select(Account).where(Account.member_id == member_id)

@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.core.clock import format_time, now
 from app.core.database import db
 from app.core.ids import new_id
-from app.ledger import service
+from app.ledger import queries, service
 from app.ledger.errors import HoldClosed, InDebt, InsufficientPoints
 from app.ledger.jobs import take_snapshots
 from app.ledger.models import AccountSnapshot, Entry
@@ -259,3 +260,29 @@ def test_a_month_that_is_none_is_refused(
 def test_a_month_is_as_long_as_its_zone_makes_it(zone: str, month: date, hours: int) -> None:
     starts_at, ends_at = month_bounds(month, ZoneInfo(zone))
     assert ends_at - starts_at == timedelta(hours=hours)
+
+
+def test_wallet_never_mixes_two_states_of_the_account(
+    app: Flask, new_member: NewMember, give: GiveAward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody spends between the read of the account and that of its lots."""
+    member_id, moment = new_member(), now()
+    give(member_id, point_award(100, moment, moment + 30 * DAY))
+    list_expiring, spent = queries.list_expiring, threading.Event()
+
+    def spend() -> None:
+        with app.app_context():
+            service.spend_points(member_id, 60, key="spend:1", actor="test", fingerprint=b"", moment=now())
+
+    def spend_first(*given: Any) -> Any:
+        if not spent.is_set():
+            spent.set()
+            thread = threading.Thread(target=spend)
+            thread.start()
+            thread.join()
+        return list_expiring(*given)
+
+    monkeypatch.setattr(queries, "list_expiring", spend_first)
+    wallet = service.read_wallet(member_id)
+    assert spent.is_set()
+    assert (wallet.available, [each["points"] for each in wallet.expiring]) == (40, [40])

@@ -37,8 +37,16 @@ class Wallet:
 def read_wallet(member_id: UUID, at: datetime | None = None) -> Wallet:
     """Return the member's points by the clock, or as they were or will be ``at`` another moment.
 
-    The future is what becomes of today's lots and holds if nobody does anything. Raises AccountNotFound.
+    The future is what becomes of today's lots and holds if nobody does anything. Account and lots are read one after
+    the other: where the account has moved on meanwhile, all is read again. Raises AccountNotFound.
     """
+    while True:
+        wallet = _read(member_id, at)
+        if queries.get_version(db.session, member_id) == wallet.version:
+            return wallet
+
+
+def _read(member_id: UUID, at: datetime | None) -> Wallet:
     session = db.session
     moment = at or now()
     account = queries.find_account(session, member_id)
