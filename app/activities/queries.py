@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.activities.models import Activity, ActivityRegistry, Claim
 from app.activities.outcome import Accepted
-from app.core.guarded_write import SCALAR_ROWS_MAX, source_text, source_values
+from app.core.guarded_write import form_of, source_text, source_values
 from app.ledger.service import AccountState
 
 _Session = Session | scoped_session[Any]
@@ -23,25 +23,35 @@ _ASKED = (("place", "integer"), ("external_id", "text"), ("id", "uuid"), ("code"
 
 # What an award needs to know in one round trip: has this id been seen, who is the member, does this merchant know
 # them, what may rules see of them, and their account with its version. It names the tables of the rooms below.
+# OFFSET 0 keeps each part a look-up by key: joined freely, a plan made for merchants of average size reads all
+# customers of a large one.
 _READ = """
 WITH asked AS MATERIALIZED ({asked})
 SELECT asked.place, known.activity_id, known.member_id AS known_member_id, known.revision, known.digest,
-       member.member_id, member.tier, member.region, member.tags, member.enrolled_at, member.locale,
-       account.version, account.last_seq, account.pending, account.available, account.held, account.debt,
-       account.next_due_at
+       found.member_id, found.tier, found.region, found.tags, found.enrolled_at, found.locale,
+       found.version, found.last_seq, found.pending, found.available, found.held, found.debt, found.next_due_at
 FROM asked
-LEFT JOIN activity_registry AS known
-  ON known.merchant_id = {merchant} AND known.live = {live} AND known.external_id = asked.external_id
-LEFT JOIN customer_link AS by_ref
-  ON by_ref.merchant_id = {merchant} AND by_ref.live = {live} AND by_ref.ref = asked.ref
-LEFT JOIN member_code AS by_code ON by_code.code = asked.code
-LEFT JOIN member
-  ON member.member_id = coalesce(by_ref.member_id, by_code.member_id, asked.id)
- AND member.live = {live} AND member.status = 'active'
- AND (asked.id IS NULL OR EXISTS (
-   SELECT FROM customer_link AS link
-   WHERE link.member_id = asked.id AND link.merchant_id = {merchant} AND link.live = {live}))
-LEFT JOIN account ON account.member_id = member.member_id
+LEFT JOIN LATERAL (
+  SELECT r.activity_id, r.member_id, r.revision, r.digest FROM activity_registry AS r
+  WHERE r.merchant_id = {merchant} AND r.live = {live} AND r.external_id = asked.external_id OFFSET 0
+) AS known ON true
+LEFT JOIN LATERAL (
+  SELECT l.member_id FROM customer_link AS l
+  WHERE l.merchant_id = {merchant} AND l.live = {live} AND l.ref = asked.ref OFFSET 0
+) AS by_ref ON true
+LEFT JOIN LATERAL (SELECT c.member_id FROM member_code AS c WHERE c.code = asked.code OFFSET 0) AS by_code ON true
+LEFT JOIN LATERAL (
+  SELECT member.member_id, member.tier, member.region, member.tags, member.enrolled_at, member.locale,
+         account.version, account.last_seq, account.pending, account.available, account.held, account.debt,
+         account.next_due_at
+  FROM member JOIN account ON account.member_id = member.member_id
+  WHERE member.member_id = coalesce(by_ref.member_id, by_code.member_id, asked.id)
+    AND member.live = {live} AND member.status = 'active'
+    AND (asked.id IS NULL OR EXISTS (
+      SELECT FROM (SELECT l.merchant_id, l.live FROM customer_link AS l WHERE l.member_id = asked.id OFFSET 0) AS link
+      WHERE link.merchant_id = {merchant} AND link.live = {live}))
+  OFFSET 0
+) AS found ON true
 """
 
 
@@ -102,10 +112,11 @@ def read_for_award(
     connection: psycopg.Connection[Any], merchant_id: UUID, live: bool, asked: Sequence[tuple[Any, ...]]
 ) -> list[Found]:
     """Return what is known of each of ``asked``: rows of place (0, 1, …), external id and member by id, code, ref."""
-    statement = read_text(min(len(asked), SCALAR_ROWS_MAX + 1))
+    is_many = len(asked) > 1
+    statement = read_text(form_of(len(asked), is_many))
     found: list[Found | None] = [None] * len(asked)
     with psycopg.RawCursor(connection, row_factory=namedtuple_row) as cursor:
-        rows: list[Any] = cursor.execute(statement, [merchant_id, live, *source_values(asked)]).fetchall()
+        rows: list[Any] = cursor.execute(statement, [merchant_id, live, *source_values(asked, is_many)]).fetchall()
         for row in rows:
             member = account = None
             if row.member_id is not None:
@@ -123,9 +134,10 @@ def read_stored(
     connection: psycopg.Connection[Any], pairs: Sequence[tuple[UUID | None, UUID | None]]
 ) -> dict[UUID, Accepted]:
     """Return the stored answers, as replays, of the activities in ``pairs`` (member, activity) that have a member."""
-    statement = _stored_text(min(len(pairs), SCALAR_ROWS_MAX + 1))
+    is_many = len(pairs) > 1
+    statement = _stored_text(form_of(len(pairs), is_many))
     with psycopg.RawCursor(connection) as cursor:
-        rows = cursor.execute(statement, source_values(pairs)).fetchall()
+        rows = cursor.execute(statement, source_values(pairs, is_many)).fetchall()
     return {row[0]: Accepted(row[0], row[1], row[2], row[3], row[4], row[5], is_replay=True) for row in rows}
 
 

@@ -3,7 +3,9 @@
 The ledger gives the guard: common table expressions that end in one named ``granted``, the members whose account
 was found as it had been read. Every room adds its rows; those of a member who was not granted are left out. A few
 rows go as scalars, many as ``unnest`` arrays in binary: on one row the arrays cost twice the statement itself. The
-text depends on the tables and on how many rows each gets, never on the values, and is kept for the next time.
+text depends on the tables and on how many rows each gets, never on the values, and is kept for the next time. Whoever
+writes now few and now many says ``as_arrays``: then it depends on the tables alone, and a connection, which keeps a
+hundred prepared statements, is not flooded with one for each combination of counts.
 """
 
 import functools
@@ -15,6 +17,7 @@ from uuid import UUID
 import psycopg
 
 SCALAR_ROWS_MAX = 4
+ARRAYS = SCALAR_ROWS_MAX + 1  # stands for any number of rows
 Columns = tuple[tuple[str, str], ...]
 
 
@@ -50,9 +53,14 @@ def source_text(columns: Columns, row_count: int, first: int) -> str:
     return f"SELECT * FROM unnest({arrays}) AS given({names})"  # noqa: S608 - names come from RowShape alone
 
 
-def source_values(rows: Sequence[Sequence[Any]]) -> list[Any]:
+def form_of(row_count: int, as_arrays: bool = False) -> int:
+    """Return the count under which ``source_text`` makes one text for all rounds of that form."""
+    return ARRAYS if as_arrays else min(row_count, ARRAYS)
+
+
+def source_values(rows: Sequence[Sequence[Any]], as_arrays: bool = False) -> list[Any]:
     """Return the parameters that ``source_text`` asks for."""
-    if len(rows) <= SCALAR_ROWS_MAX:
+    if form_of(len(rows), as_arrays) < ARRAYS:
         return [value for row in rows for value in row]
     return [list(values) for values in zip(*rows, strict=True)]
 
@@ -60,9 +68,7 @@ def source_values(rows: Sequence[Sequence[Any]]) -> list[Any]:
 @functools.lru_cache(maxsize=1024)
 def _statement(guard: str, first: int, parts: tuple[tuple[RowShape, int], ...]) -> bytes:
     texts = [guard]
-    for shape, given_count in parts:
-        # up to four rows share one text by number; beyond, the arrays hold any number
-        row_count = min(given_count, SCALAR_ROWS_MAX + 1)
+    for shape, row_count in parts:
         names = ", ".join(name for name, _ in shape.columns)
         values = ", ".join(
             f"given.{name}::jsonb" if sql_type == "jsonb" else f"given.{name}" for name, sql_type in shape.columns
@@ -72,7 +78,7 @@ def _statement(guard: str, first: int, parts: tuple[tuple[RowShape, int], ...]) 
             f" FROM ({source_text(shape.columns, row_count, first)}) AS given"
             " JOIN granted ON granted.member_id = given.member_id)"
         )
-        first += len(shape.columns) * (row_count if row_count <= SCALAR_ROWS_MAX else 1)
+        first += len(shape.columns) * (row_count if row_count < ARRAYS else 1)
     return (",\n".join(texts) + "\nSELECT member_id FROM granted").encode()
 
 
@@ -82,6 +88,7 @@ class GuardedWrite:
 
     guard: str
     parameters: list[Any]
+    as_arrays: bool = False
     rows: dict[RowShape, list[tuple[Any, ...]]] = field(default_factory=dict)
 
     def add(self, shape: RowShape, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -91,11 +98,12 @@ class GuardedWrite:
 
     def statement(self) -> tuple[bytes, list[Any]]:
         """Return the statement and its parameters."""
-        parts = tuple((shape, min(len(rows), SCALAR_ROWS_MAX + 1)) for shape, rows in self.rows.items())
+        tables = sorted(self.rows.items(), key=lambda item: item[0].table)  # whichever member came with which first
+        parts = tuple((shape, form_of(len(rows), self.as_arrays)) for shape, rows in tables)
         statement = _statement(self.guard, len(self.parameters) + 1, parts)
         parameters = list(self.parameters)
-        for rows in self.rows.values():
-            parameters += source_values(rows)
+        for _, rows in tables:
+            parameters += source_values(rows, self.as_arrays)
         return statement, parameters
 
     def execute(self, connection: psycopg.Connection[Any]) -> set[UUID]:

@@ -4,7 +4,7 @@ from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan
 from app.ledger.booking import AccountBook
 from app.ledger.lots import ExpiryTerms, PendingTerms, available_time, expiry_time
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
-from app.ledger.service.books import POINTS_MAX, Posted, lock_account, open_book, settle_due
+from app.ledger.service.books import POINTS_MAX, Posted, lock_account, lock_accounts, open_book, settle_due
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
 from app.ledger.service.history import (
     HistoryPage,
@@ -55,6 +55,7 @@ __all__ = [
     "hold_points",
     "list_entries",
     "lock_account",
+    "lock_accounts",
     "open_accounts",
     "open_book",
     "plan_activity",

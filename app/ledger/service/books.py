@@ -1,6 +1,6 @@
 """Open and close the book of an account: lock it, settle what is due, and write what was entered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -142,6 +142,12 @@ def lock_account(member_id: UUID) -> None:
     with unit_of_work() as session:
         if queries.lock_account(session, member_id) is None:
             raise AccountNotFound
+
+
+def lock_accounts(member_ids: Collection[UUID]) -> None:
+    """Lock the accounts, in the order of their members, until the open unit of work ends, as ``lock_account`` does."""
+    with unit_of_work() as session:
+        queries.lock_accounts(session, member_ids)
 
 
 def settle_due(member_id: UUID, moment: datetime) -> AccountState:
