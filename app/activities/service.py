@@ -1,17 +1,19 @@
 """Use cases of activities: report, read, preview."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from app.activities import intake, queries
+from app.activities import queries, rounds
 from app.activities.errors import ActivityNotFound
 from app.activities.evaluating import Source, evaluate
-from app.activities.intake import Result, report_many
+from app.activities.intake import report_many
 from app.activities.outcome import Accepted, render
 from app.activities.queries import Found, MemberFacts
 from app.activities.reading import Report, check_against_reference, check_time, facts_of
+from app.activities.rounds import Result
+from app.activities.sharing import report_one
 from app.activities.suggestions import suggest
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
@@ -48,7 +50,7 @@ def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
     if registered is None:
         raise ActivityNotFound
     known = Found(registered.activity_id, registered.member_id, registered.revision, registered.digest, None, None)
-    [accepted] = intake.first_answers([known])
+    [accepted] = rounds.first_answers([known])
     return accepted
 
 
@@ -105,12 +107,6 @@ def _find_member(merchant: MerchantPrincipal, cart: Mapping[str, Any]) -> Member
         return None
     report = Report(0, cart, dict(cart) | {"id": ""}, b"")
     with driver_connection() as connection:
-        [found] = intake.read_asked(connection, Source(merchant), [report])
-    intake.has_member(report, found)
+        [found] = rounds.read_asked(connection, Source(merchant), [report])
+    rounds.has_member(report, found)
     return found.member
-
-
-def report_one(origin: Source, body: Any) -> Result:
-    """Store and award one activity."""
-    results: Sequence[Result] = report_many(origin, [body])
-    return results[0]
