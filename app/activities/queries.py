@@ -19,6 +19,7 @@ from app.ledger.service import AccountState
 
 _Session = Session | scoped_session[Any]
 
+_PAIR = (("member_id", "uuid"), ("activity_id", "uuid"))
 _ASKED = (("place", "integer"), ("external_id", "text"), ("id", "uuid"), ("code", "text"), ("ref", "text"))
 
 # What an award needs to know in one round trip: has this id been seen, who is the member, does this merchant know
@@ -97,7 +98,7 @@ def read_text(row_count: int) -> bytes:
 
 @functools.cache
 def _stored_text(row_count: int) -> bytes:
-    asked = source_text((("member_id", "uuid"), ("activity_id", "uuid")), row_count, 1)
+    asked = source_text(_PAIR, row_count, 1)
     return f"""
         SELECT activity.activity_id, known.external_id, activity.revision, activity.member_id, activity.occurred_at,
                activity.outcome
@@ -116,7 +117,9 @@ def read_for_award(
     statement = read_text(form_of(len(asked), is_many))
     found: list[Found | None] = [None] * len(asked)
     with psycopg.RawCursor(connection, row_factory=namedtuple_row) as cursor:
-        rows: list[Any] = cursor.execute(statement, [merchant_id, live, *source_values(asked, is_many)]).fetchall()
+        rows: list[Any] = cursor.execute(
+            statement, [merchant_id, live, *source_values(_ASKED, asked, is_many)]
+        ).fetchall()
         for row in rows:
             member = account = None
             if row.member_id is not None:
@@ -137,7 +140,7 @@ def read_stored(
     is_many = len(pairs) > 1
     statement = _stored_text(form_of(len(pairs), is_many))
     with psycopg.RawCursor(connection) as cursor:
-        rows = cursor.execute(statement, source_values(pairs, is_many)).fetchall()
+        rows = cursor.execute(statement, source_values(_PAIR, pairs, is_many)).fetchall()
     return {row[0]: Accepted(row[0], row[1], row[2], row[3], row[4], row[5], is_replay=True) for row in rows}
 
 

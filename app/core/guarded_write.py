@@ -16,12 +16,14 @@ from uuid import UUID
 
 import psycopg
 
+from app.core.binary_arrays import encode_array
+
 SCALAR_ROWS_MAX = 4
 ARRAYS = SCALAR_ROWS_MAX + 1  # stands for any number of rows
 Columns = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # a constant of a module: known by its identity, which costs no hashing
 class RowShape:
     """A table and the columns written, each with its SQL type; the first is ``member_id``."""
 
@@ -45,10 +47,7 @@ def source_text(columns: Columns, row_count: int, first: int) -> str:
             )
             for row in range(row_count)
         )
-    arrays = ", ".join(
-        f"${first + place}::{'text' if sql_type == 'jsonb' else sql_type}[]"
-        for place, (_, sql_type) in enumerate(columns)
-    )
+    arrays = ", ".join(f"${first + place}::{_array_type(sql_type)}[]" for place, (_, sql_type) in enumerate(columns))
     names = ", ".join(name for name, _ in columns)
     return f"SELECT * FROM unnest({arrays}) AS given({names})"  # noqa: S608 - names come from RowShape alone
 
@@ -58,11 +57,18 @@ def form_of(row_count: int, as_arrays: bool = False) -> int:
     return ARRAYS if as_arrays else min(row_count, ARRAYS)
 
 
-def source_values(rows: Sequence[Sequence[Any]], as_arrays: bool = False) -> list[Any]:
+def source_values(columns: Columns, rows: Sequence[Sequence[Any]], as_arrays: bool = False) -> list[Any]:
     """Return the parameters that ``source_text`` asks for."""
     if form_of(len(rows), as_arrays) < ARRAYS:
         return [value for row in rows for value in row]
-    return [list(values) for values in zip(*rows, strict=True)]
+    return [
+        encode_array(_array_type(sql_type), values)
+        for (_, sql_type), values in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
+
+
+def _array_type(sql_type: str) -> str:
+    return "text" if sql_type == "jsonb" else sql_type
 
 
 @functools.lru_cache(maxsize=1024)
@@ -102,8 +108,8 @@ class GuardedWrite:
         parts = tuple((shape, form_of(len(rows), self.as_arrays)) for shape, rows in tables)
         statement = _statement(self.guard, len(self.parameters) + 1, parts)
         parameters = list(self.parameters)
-        for _, rows in tables:
-            parameters += source_values(rows, self.as_arrays)
+        for shape, rows in tables:
+            parameters += source_values(shape.columns, rows, self.as_arrays)
         return statement, parameters
 
     def execute(self, connection: psycopg.Connection[Any]) -> set[UUID]:

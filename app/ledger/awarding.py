@@ -181,7 +181,7 @@ def guarded_write(plans: Sequence[MemberPlan], now: datetime, is_many: bool = Fa
         for plan in ordered
     ]  # fmt: skip
     guard = guard_text(form_of(len(given), is_many))
-    write = GuardedWrite(guard, [now, *source_values(given, is_many)], is_many)
+    write = GuardedWrite(guard, [now, *source_values(MEMBERS, given, is_many)], is_many)
     for plan in ordered:
         for shape, rows in plan.rows.items():
             write.add(shape, rows)

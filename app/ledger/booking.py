@@ -264,7 +264,7 @@ def _insert(cursor: psycopg.RawCursor[Any], shape: RowShape, rows: Sequence[tupl
     values = ", ".join(f"given.{name}::jsonb" if kind == "jsonb" else f"given.{name}" for name, kind in shape.columns)
     given = source_text(shape.columns, form_of(len(rows)), 1)
     statement = f"INSERT INTO {shape.table} ({names}) SELECT {values} FROM ({given}) AS given"  # noqa: S608 - constants
-    cursor.execute(statement.encode(), source_values(rows))
+    cursor.execute(statement.encode(), source_values(shape.columns, rows))
 
 
 def _update(
@@ -279,4 +279,4 @@ def _update(
     matched = " AND ".join(f"{table}.{name} = given.{name}" for name in key)
     given = source_text(columns, form_of(len(rows)), 1)
     statement = f"UPDATE {table} SET {assigned}{computed} FROM ({given}) AS given WHERE {matched}"  # noqa: S608 - constants
-    cursor.execute(statement.encode(), source_values(rows))
+    cursor.execute(statement.encode(), source_values(columns, rows))
