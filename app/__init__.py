@@ -6,6 +6,8 @@ a lower room never needs a higher one.
 
 import hashlib
 import os
+from collections.abc import Callable
+from typing import Any
 
 import redis
 from flask import Flask, Request, Response
@@ -59,6 +61,14 @@ class NoSessions(SessionInterface):
 _NO_SESSION = NullSession()
 
 
+class Application(Flask):
+    """Flask whose views and hooks are all plain functions: it need not ask of each, at each request, if it is async."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``func`` as it is."""
+        return func
+
+
 def forgetting_jobs() -> tuple[Job, ...]:
     """Return the jobs that delete what is no longer needed."""
     return (
@@ -74,7 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings(os.environ)
     telemetry.configure_logging(settings.log_level)
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     secret = settings.secret_key or development_secret(settings.data_dir)
     app.config |= {
         "SETTINGS": settings,
