@@ -37,6 +37,9 @@ class Source:
     merchant: MerchantPrincipal
     is_age_bounded: bool = True
 
+    def __hash__(self) -> int:
+        return hash(self.merchant.key_id)  # sources are looked up several times a report; equality compares it all
+
 
 @dataclass(slots=True)
 class Evaluated:

@@ -4,7 +4,9 @@
    no account.
 2. Where others were changing the account, it meets those of the same member: they go in one round under its lock.
    Whoever has to wait for an account so waits with its own member's reports alone.
-3. What a round can't do goes by itself, in its own thread.
+3. While such a round runs, others that name the member in the same way join it without the first. What they name is
+   read again under the lock: if it is somebody else by then, only the wrong account was locked.
+4. What a round can't do goes by itself, in its own thread.
 
 A shared round runs in an application context of its own: it knows nothing of the request of the thread that leads it.
 """
@@ -41,6 +43,30 @@ class _Lanes:
         self._app = app
         self.open: Coalescer[Source, Report, Result | Left] = Coalescer(self._play, SHARED_MAX)
         self.locked: Coalescer[tuple[Source, UUID], Report, Result | Left] = Coalescer(self._play_locked, SHARED_MAX)
+        self._contended: dict[tuple[Source, str], UUID] = {}  # by how a report names the member
+
+    def submit(self, origin: Source, report: Report) -> Result | Left:
+        """Return what has become of ``report`` in the rounds that it shares."""
+        named = (origin, str(report.read["member"]))
+        member_id = self._contended.get(named)
+        if member_id is None or not self.locked.is_busy((origin, member_id)):
+            outcome = self.open.submit(origin, report)
+            if isinstance(outcome, Left) and outcome.why is Why.REPEATED:
+                outcome = self.open.submit(origin, report)
+            if not isinstance(outcome, Left) or outcome.member_id is None:
+                return outcome
+            member_id = outcome.member_id
+            self._contended[named] = member_id
+        try:
+            return self.locked.submit((origin, member_id), report)
+        finally:
+            if not self.locked.is_busy((origin, member_id)):
+                self._forget(member_id)
+
+    def _forget(self, member_id: UUID) -> None:
+        for named, contended in list(self._contended.items()):  # as many as requests wait for accounts
+            if contended == member_id:
+                self._contended.pop(named, None)
 
     def _play(self, origin: Source, reports: Sequence[Report]) -> _Outcomes:
         def is_contended(member_id: UUID) -> bool:
@@ -64,12 +90,7 @@ def report_one(origin: Source, body: Any) -> Result:
         report = read_report(0, body)
     except ValidationProblem as problem:
         return problem
-    lanes = _lanes()
-    outcome = lanes.open.submit(origin, report)
-    if isinstance(outcome, Left) and outcome.why is Why.REPEATED:
-        outcome = lanes.open.submit(origin, report)
-    if isinstance(outcome, Left) and outcome.member_id is not None:
-        outcome = lanes.locked.submit((origin, outcome.member_id), report)
+    outcome = _lanes().submit(origin, report)
     return report_alone(origin, report) if isinstance(outcome, Left) else outcome
 
 

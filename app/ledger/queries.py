@@ -14,9 +14,6 @@ from app.ledger.models import Account, Entry, Hold, Lot, LotAllocation, Posting
 _Session = Session | scoped_session[Any]
 UPCOMING_MAX = 12
 LOTS_CHUNK = 100
-_LOCK_ACCOUNTS = """
-SELECT FROM account WHERE member_id = ANY(CAST(:member_ids AS uuid[])) ORDER BY member_id FOR NO KEY UPDATE
-"""
 
 
 def find_account(session: _Session, member_id: UUID) -> Account | None:
@@ -28,11 +25,6 @@ def lock_account(session: _Session, member_id: UUID) -> Account | None:
     """Lock and return the member's account; in a statement of its own, so that what is read after it is current."""
     query = select(Account).where(Account.member_id == member_id)
     return session.scalar(query.with_for_update(key_share=True).execution_options(populate_existing=True))
-
-
-def lock_accounts(session: _Session, member_ids: Collection[UUID]) -> None:
-    """Lock the accounts in the order of their members, by one statement; none is missed because it is waited for."""
-    session.execute(text(_LOCK_ACCOUNTS), {"member_ids": list(member_ids)})
 
 
 def lock_due_accounts(session: _Session, now: datetime, limit: int) -> Sequence[Account]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.core.database import driver_connection
 from app.core.unit_of_work import unit_of_work
-from app.ledger import queries
+from app.ledger import queries, settling_queries
 from app.ledger.awarding import AccountState
 from app.ledger.booking import BUCKETS, AccountBook, write_books
 from app.ledger.errors import AccountNotFound, InvalidPoints, PostingKeyReused
@@ -146,8 +146,8 @@ def lock_account(member_id: UUID) -> None:
 
 def lock_accounts(member_ids: Collection[UUID]) -> None:
     """Lock the accounts, in the order of their members, until the open unit of work ends, as ``lock_account`` does."""
-    with unit_of_work() as session:
-        queries.lock_accounts(session, member_ids)
+    with unit_of_work(), driver_connection() as connection:
+        settling_queries.lock_accounts(connection, member_ids)
 
 
 def settle_due(member_id: UUID, moment: datetime) -> AccountState:
