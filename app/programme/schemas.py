@@ -44,4 +44,10 @@ class ProgrammeSchema(Schema):
     )
     activity_age_days_max = Integer(minimum=1, maximum=90, required=True)
     completion_days_max = Integer(minimum=1, maximum=365, required=True)
+    household_members_max = Integer(
+        minimum=1,
+        maximum=100,
+        load_default=8,
+        metadata={"description": "The most members of one household; a lower number sends nobody away."},
+    )
     activity_extends_expiry_months = Integer(minimum=1, maximum=120, allow_none=True)

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "adjustment_points_max_daily": {"support": 5_000, "finance": 1_000_000, "approver": 1_000_000, "admin": 1_000_000},
     "activity_age_days_max": 30,
     "completion_days_max": 90,
+    "household_members_max": 8,
     "activity_extends_expiry_months": None,
 }
 _schema = ProgrammeSchema()
@@ -39,6 +40,7 @@ class Programme:
     ``point_value_micros`` is the worth of one point in millionths of a unit of ``currency``; ages are in days;
     points that wait for completion are voided after ``completion_days_max``. Staff adjust at most
     ``adjustment_points_max_alone`` points without a second person, and ``adjustment_points_max_daily`` a day, by role.
+    A household has at most ``household_members_max`` members.
     Where ``activity_extends_expiry_months`` is set, an activity that earns lets all points of its member live that
     many months from its day on, at least.
     """
@@ -53,6 +55,7 @@ class Programme:
     adjustment_points_max_daily: dict[str, int]
     activity_age_days_max: int
     completion_days_max: int
+    household_members_max: int
     activity_extends_expiry_months: int | None = None
 
     @cached_property
