@@ -12,6 +12,7 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
+from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
 from app.core import auth, commands, documentation, embedded, errors, telemetry
@@ -39,6 +40,7 @@ from app.members.delivery import register_delivery
 from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
+from app.programme import service as programme
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -101,6 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         members_routes,
         merchants_routes,
         ledger_routes,
+        campaigns_routes,
         activities_routes,
     )
     for room in rooms:
@@ -119,6 +122,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_token_authenticator(app, "staff", staff.authenticate)
     register_token_authenticator(app, "member", members.authenticate)
     members.on_enrolled(ledger.open_accounts)
+    programme.on_changed(staff.audit_programme)
     ledger.explain_rules_with(app, campaigns.rule_words)
     auth.register_authenticator(app, "gp_", merchants.authenticate)
     register_rate_limits(app, settings)

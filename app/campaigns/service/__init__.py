@@ -1,9 +1,31 @@
-"""Use cases of campaigns: store a version, evaluate an activity by the rules in force when it occurred."""
+"""Use cases of campaigns: made, reviewed, run; an activity evaluated by the rules in force when it occurred."""
 
 from app.campaigns.engine import Desired, Evaluation, Missed, Rule
 from app.campaigns.schemas import KINDS
 from app.campaigns.service.books import Words, evaluate, explainer, rule_words
-from app.campaigns.service.saving import save_campaign
+from app.campaigns.service.lifecycle import (
+    activate_campaign,
+    approve_campaign,
+    archive_campaign,
+    end_campaign,
+    pause_campaign,
+    reject_campaign,
+    submit_campaign,
+)
+from app.campaigns.service.reading import (
+    export_campaign,
+    get_campaign,
+    list_campaigns,
+    list_versions,
+    resolve_campaign,
+)
+from app.campaigns.service.saving import (
+    change_campaign,
+    copy_campaign,
+    create_campaign,
+    import_campaign,
+    save_campaign,
+)
 
 __all__ = [
     "KINDS",
@@ -12,8 +34,24 @@ __all__ = [
     "Missed",
     "Rule",
     "Words",
+    "activate_campaign",
+    "approve_campaign",
+    "archive_campaign",
+    "change_campaign",
+    "copy_campaign",
+    "create_campaign",
+    "end_campaign",
     "evaluate",
     "explainer",
+    "export_campaign",
+    "get_campaign",
+    "import_campaign",
+    "list_campaigns",
+    "list_versions",
+    "pause_campaign",
+    "reject_campaign",
+    "resolve_campaign",
     "rule_words",
     "save_campaign",
+    "submit_campaign",
 ]

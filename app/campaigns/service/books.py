@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from app.campaigns.engine import Evaluation, Rule, RuleBook
 from app.campaigns.engine import evaluate as evaluate_book
 from app.campaigns.explanations import explain, label
+from app.campaigns.lifecycle import RUNNING
 from app.campaigns.models import Campaign, CampaignVersion
 from app.campaigns.schemas import CampaignSchema
 from app.campaigns.service.compiling import compile_rules
@@ -20,7 +21,6 @@ from app.core import cache
 from app.core.database import db
 
 _schema = CampaignSchema()
-_RUNNING = ("active", "paused")
 BOOKS_KEPT_MAX = 32
 
 
@@ -56,7 +56,7 @@ def _load() -> _Books:
             select(Campaign.campaign_id, Campaign.state, CampaignVersion.campaign_version_id, CampaignVersion.number,
                    CampaignVersion.document, CampaignVersion.active_from)
             .join(CampaignVersion, CampaignVersion.campaign_id == Campaign.campaign_id)
-            .where(Campaign.state.in_(_RUNNING))
+            .where(Campaign.state.in_(RUNNING), CampaignVersion.active_from.is_not(None))
             .order_by(CampaignVersion.active_from, CampaignVersion.number)
         ).all()  # fmt: skip
     return _make_books(rows)
