@@ -132,6 +132,7 @@ def _standings(moment: datetime) -> Any:
     )
     return (
         select(Campaign, _Newest, _InForce)
+        .select_from(Campaign)
         .join(_Newest, _Newest.campaign_version_id == newest)
         .outerjoin(_InForce, _InForce.campaign_version_id == in_force)
         .execution_options(populate_existing=True)

@@ -1,7 +1,6 @@
 """Campaigns are checked as they are stored, and pay by the version in force when the activity occurred."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import create_app
 from app.campaigns.engine import Evaluation
 from app.campaigns.models import Campaign, CampaignVersion
 from app.campaigns.service import evaluate, explainer, save_campaign
@@ -18,7 +16,6 @@ from app.core.cache import bump
 from app.core.database import db
 from app.core.errors import ValidationProblem
 from app.core.unit_of_work import unit_of_work
-from config import Settings
 from tests.campaigns.documents import (
     MEMBER,
     MERCHANT,
@@ -117,17 +114,6 @@ def test_a_change_is_seen_at_once_in_this_process() -> None:
     for points in (10, 11, 12):
         save_campaign(fixed(points), active_from=NOON)
         assert paid(evaluated()) == {"rule": points}
-
-
-@pytest.fixture
-def other_app(settings: Settings) -> Iterator[Flask]:
-    """Another process's application, as far as caches go."""
-    other = create_app(settings)
-    yield other
-    with other.app_context():
-        for engine in db.engines.values():
-            engine.dispose()
-    other.extensions["redis"].close()
 
 
 def test_a_change_is_seen_within_a_second_in_another_application(other_app: Flask) -> None:

@@ -97,6 +97,7 @@ def _state_of(opened: Opened) -> dict[str, Any]:
         "version_state": newest.state,
         "in_force_version": opened.in_force.number if opened.in_force else None,
         "active_from": newest.active_from,
+        "exposure_points": lifecycle.exposure_of(newest.document, newest.exposure_points),
         "submitted_by": newest.submitted_by,
         "approved_by": newest.approved_by,
         "override_reason": newest.override_reason,

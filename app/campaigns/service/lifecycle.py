@@ -106,6 +106,16 @@ def archive_campaign(caller: Principal, campaign_id: UUID, seen: Seen) -> dict[s
     return get_campaign(campaign_id)
 
 
+def estimate_exposure(campaign_id: UUID, number: int, points: int) -> None:
+    """Store how many points the version ``number`` could pay by an estimate; it counts where there is no budget.
+
+    Only the newest version of a campaign that is not over takes one. For a command or job: nobody has seen anything.
+    """
+    with changing(campaign_id, None, "estimated", None) as opened:
+        if opened.campaign.state not in CLOSED and opened.newest.number == number:
+            opened.newest.exposure_points = points
+
+
 def _stop(caller: Principal, campaign_id: UUID, seen: Seen, state: str, allowed: tuple[str, ...]) -> dict[str, Any]:
     """Bring a campaign from one of the states ``allowed`` into ``state``, in which it pays nothing."""
     with changing(campaign_id, seen, state, caller.id) as opened:
