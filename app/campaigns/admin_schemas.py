@@ -95,7 +95,7 @@ class FindingSchema(Schema):
     detail = fields.String()
 
 
-class BudgetSchema(Schema):
+class BudgetLeftSchema(Schema):
     """The points that the campaign may pay in all."""
 
     points = fields.Integer()
@@ -117,7 +117,7 @@ class CampaignRejectionSchema(Schema):
 
 
 class CampaignSummarySchema(Schema):
-    """How a campaign stands; who is null for what a command did."""
+    """How a campaign stands; ``updated_by`` is the last member of staff who changed it. Who is null for a command."""
 
     id = fields.UUID()
     key = fields.String()
@@ -132,7 +132,7 @@ class CampaignSummarySchema(Schema):
         allow_none=True,
         metadata={"description": "The newest version where the campaign runs by an older one."},
     )
-    budget = fields.Nested(BudgetSchema, allow_none=True)
+    budget = fields.Nested(BudgetLeftSchema, allow_none=True)
     created_by = fields.UUID(allow_none=True)
     created_at = Timestamp()
     updated_by = fields.UUID(allow_none=True)

@@ -15,7 +15,8 @@ from app.core.database import db
 class Campaign(db.Model):  # type: ignore[name-defined,misc]
     """A campaign; ``state`` is one of draft, submitted, approved, active, paused, ended, archived.
 
-    ``revision`` grows with each change of the campaign or of one of its versions. Who is null for a command.
+    ``revision`` grows with each change of the campaign or of one of its versions. ``created_by`` is null for a
+    command, ``updated_by`` where no member of staff ever changed it.
     """
 
     __tablename__ = "campaign"

@@ -46,6 +46,11 @@ def has_campaign(session: _Session, campaign_id: UUID) -> bool:
     return session.scalar(select(Campaign.campaign_id).where(Campaign.campaign_id == campaign_id)) is not None
 
 
+def find_last_editor(session: _Session, key: str) -> UUID | None:
+    """Return the last member of staff who changed the campaign of that key, None where there is none of either."""
+    return session.scalar(select(Campaign.updated_by).where(Campaign.key == key))
+
+
 def lock_campaign(session: _Session, campaign_id: UUID) -> Campaign | None:
     """Return the campaign, locked."""
     return session.get(Campaign, campaign_id, populate_existing=True, with_for_update=True)
@@ -100,6 +105,11 @@ def list_versions(session: _Session, campaign_id: UUID, before: int | None, limi
     if before is not None:
         query = query.where(CampaignVersion.number < before)
     return session.scalars(query.order_by(CampaignVersion.number.desc()).limit(limit)).all()
+
+
+def find_document(session: _Session, version_id: UUID) -> dict[str, Any] | None:
+    """Return the document of a version."""
+    return session.scalar(select(CampaignVersion.document).where(CampaignVersion.campaign_version_id == version_id))
 
 
 def find_standing(session: _Session, campaign_id: UUID, moment: datetime) -> Standing | None:

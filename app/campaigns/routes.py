@@ -22,7 +22,7 @@ from app.campaigns.errors import (
 )
 from app.campaigns.schemas import CampaignSchema
 from app.core import paging
-from app.core.api import BATCH_BYTES_MAX, Blueprint, json_response, read_json
+from app.core.api import BATCH_BYTES_MAX, Blueprint, json_response, read_json, read_optional_json
 from app.core.auth import current_principal, staff_only
 from app.core.errors import InvalidCursor
 from app.core.preconditions import ETAG_HEADER, PreconditionFailed, PreconditionRequired, Seen, conditional, etag
@@ -36,9 +36,9 @@ _APPROVERS = ("approver", "admin")
 _MISSED = (PreconditionRequired, PreconditionFailed, CampaignNotFound, CampaignClosed)
 
 
-def _body(schema: type[Any], example: Any) -> dict[str, Any]:
-    """Return how a body is documented that the service reads itself, because it is kept as it was sent."""
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+def _body(schema: type[Any], example: Any, *, required: bool = True) -> dict[str, Any]:
+    """Return how a body is documented that the view reads itself: it is kept as it was sent, or may be absent."""
+    return {"required": required, "content": {"application/json": {"schema": schema, "example": example}}}
 
 
 def _shown(campaign: dict[str, Any], status: int = 200) -> Response:
@@ -165,12 +165,13 @@ def submit_campaign(any_id: str, seen: Seen) -> Response:
 @blueprint.route("/v1/admin/campaigns/<string:any_id>/approve", methods=["POST"])
 @staff_only(*_APPROVERS)
 @blueprint.problems(*_MISSED, WrongCampaignState, SecondPersonNeeded, OverrideReasonNeeded)
+@blueprint.doc(requestBody=_body(schemas.ApprovalSchema, schemas.APPROVAL_EXAMPLE, required=False))
+@_answers("approved")
 @transactional
 @conditional
-@blueprint.arguments(schemas.ApprovalSchema, example=schemas.APPROVAL_EXAMPLE)
-@_answers("approved")
-def approve_campaign(body: dict[str, Any], any_id: str, seen: Seen) -> Response:
+def approve_campaign(any_id: str, seen: Seen) -> Response:
     """Approve the submitted version that `If-Match` names: one that somebody else wrote and submitted."""
+    body = load(schemas.ApprovalSchema(), read_optional_json())
     campaign_id = service.resolve_campaign(any_id)
     return _shown(service.approve_campaign(current_principal(), campaign_id, seen, body["override_reason"]))
 

@@ -53,7 +53,7 @@ class Desk:
         headers = who.headers | {"If-Match": etag or self.etag(key)}
         if verb == "reject":
             body = {"reason": "Not yet"} | body
-        sent = {"json": body} if verb in ("approve", "reject") else {}
+        sent = {"json": body} if body else {}
         return self.client.post(f"{PATH}/{key}/{verb}", headers=headers, **sent)
 
     def run(self, *verbs: str, key: str = "spring") -> dict[str, Any]:

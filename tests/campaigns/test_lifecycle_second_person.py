@@ -60,6 +60,32 @@ def test_nobody_approves_their_own(desk: Desk, roles: tuple[str, ...]) -> None:
     assert desk.act("approve", by=desk.approver).json["state"] == "approved"
 
 
+@pytest.mark.parametrize("sent", [{}, {"json": {}}, {"json": {"override_reason": None}}, {"data": ""}])
+def test_an_approval_needs_no_body(desk: Desk, sent: dict[str, Any]) -> None:
+    desk.create()
+    desk.run("submit")
+    headers = desk.approver.headers | {"If-Match": desk.etag()}
+    answer = desk.client.post("/v1/admin/campaigns/spring/approve", headers=headers, **sent)
+    assert (answer.status_code, answer.json["state"]) == (200, "approved")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [({"json": {"reason": "x"}}, 422, "validation_failed"), ({"json": []}, 422, "validation_failed"),
+     ({"data": "{}"}, 415, "unsupported_media_type"),
+     ({"data": "{", "content_type": "application/json"}, 400, "malformed_json"),
+     ({"data": b" " * (1024 * 1024 + 1), "content_type": "application/json"}, 413, "payload_too_large")],
+)  # fmt: skip
+def test_a_body_of_an_approval_that_does_not_fit_is_refused(
+    desk: Desk, sent: dict[str, Any], status: int, code: str
+) -> None:
+    desk.create()
+    desk.run("submit")
+    headers = desk.approver.headers | {"If-Match": desk.etag()}
+    assert_problem(desk.client.post("/v1/admin/campaigns/spring/approve", headers=headers, **sent), status, code)
+    assert desk.get().json["state"] == "submitted"
+
+
 def test_nobody_approves_what_they_submitted(desk: Desk, both: world.Staff) -> None:
     desk.create()
     desk.act("submit", by=both)

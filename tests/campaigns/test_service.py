@@ -189,6 +189,15 @@ def test_a_rule_that_is_gone_is_told_by_its_key() -> None:
     assert "gone-rule" in explainer("en")(str(version_id), "gone-rule", "matched")[0]
 
 
+@pytest.mark.parametrize("state", ["ended", "archived", "draft"])
+def test_a_rule_of_a_campaign_that_is_over_is_told_by_its_label(state: str) -> None:
+    version_id = save_campaign(campaign_document(rule_document(labels={"en": "A rule", "zh-CN": "一条规则"})))
+    set_state(state)
+    assert explainer("en")(str(version_id), "rule", "matched") == ("This earned “A rule”.", None)
+    assert explainer("zh-CN")(str(version_id), "rule", "matched") == ("已获得“一条规则”。", None)
+    assert "gone-rule" in explainer("en")(str(version_id), "gone-rule", "matched")[0]
+
+
 def test_every_one_of_many_versions_pays_in_its_own_stretch() -> None:
     hours = range(BOOKS_KEPT_MAX + 3)
     for hour in hours:

@@ -16,6 +16,7 @@ from app.campaigns.service.lifecycle import (
 from app.campaigns.service.reading import (
     export_campaign,
     get_campaign,
+    is_of_staff,
     list_campaigns,
     list_versions,
     resolve_campaign,
@@ -48,6 +49,7 @@ __all__ = [
     "export_campaign",
     "get_campaign",
     "import_campaign",
+    "is_of_staff",
     "list_campaigns",
     "list_versions",
     "pause_campaign",

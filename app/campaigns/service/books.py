@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.engine import Row
 
+from app.campaigns import queries
 from app.campaigns.engine import Evaluation, Rule, RuleBook
 from app.campaigns.engine import evaluate as evaluate_book
 from app.campaigns.explanations import explain, label
@@ -98,11 +99,18 @@ def explainer(locale: str) -> Words:
         known = books.words.get((version_id, key, code, locale))
         if known is None:
             rule = books.rules.get((UUID(version_id), key))
-            known = explain(code, label(rule.labels, locale) if rule else key, locale)
+            labels = rule.labels if rule else _labels_of_what_is_over(UUID(version_id), key)
+            known = explain(code, label(labels, locale) or key, locale)
             books.words[(version_id, key, code, locale)] = known
         return known
 
     return words
+
+
+def _labels_of_what_is_over(version_id: UUID, key: str) -> Mapping[str, str]:
+    """Return the labels of a rule of a campaign that runs no longer; none where there never was such a rule."""
+    document = queries.find_document(db.session, version_id) or {"rules": ()}
+    return next((rule["labels"] for rule in document["rules"] if rule["key"] == key), {})
 
 
 def rule_words(locale: str) -> Callable[[UUID, str], str]:

@@ -75,7 +75,7 @@ def changing(campaign_id: UUID, seen: Seen | None, verb: str, by: UUID | None) -
         if after == before:
             return
         campaign.revision += 1
-        campaign.updated_by, campaign.updated_at = by, moment
+        campaign.updated_by, campaign.updated_at = by or campaign.updated_by, moment
         session.flush()
         if after["version"] == before["version"]:
             del before["document"], after["document"]

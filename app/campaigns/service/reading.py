@@ -30,6 +30,11 @@ def resolve_campaign(any_id: str) -> UUID:
     return campaign_id
 
 
+def is_of_staff(key: str) -> bool:
+    """Return whether staff made the campaign of that key or ever changed it: a command leaves such a one alone."""
+    return queries.find_last_editor(db.session, key) is not None
+
+
 def get_campaign(campaign_id: UUID) -> dict[str, Any]:
     """Return the campaign as staff see it, with its newest document and its ``revision``; raise CampaignNotFound."""
     standing = _find(campaign_id)
