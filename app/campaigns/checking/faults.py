@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SHOWN_MAX = 40
+LISTED_MAX = 15
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,7 +57,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence about an unknown ``name``: the nearest known one, or all where none is near."""
+    """Return the end of a sentence about an unknown ``name``: the nearest known one, or all if they are few."""
     names = sorted(known)
     near = nearest(name, names)
-    return f"; did you mean {quoted(near)}?" if near else f"; there are {', '.join(quoted(each) for each in names)}."
+    if near is not None:
+        return f"; did you mean {quoted(near)}?"
+    return f"; there are {', '.join(map(quoted, names))}." if len(names) <= LISTED_MAX else "."
