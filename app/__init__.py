@@ -6,12 +6,17 @@ a lower room never needs a higher one.
 
 import hashlib
 import os
+from collections.abc import Callable
+from typing import Any
 
 import redis
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
+from app.activities import service as activities
+from app.campaigns import jobs as campaigns_jobs
+from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
 from app.core import auth, commands, documentation, embedded, errors, telemetry
@@ -39,6 +44,7 @@ from app.members.delivery import register_delivery
 from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
+from app.programme import service as programme
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -59,6 +65,14 @@ class NoSessions(SessionInterface):
 _NO_SESSION = NullSession()
 
 
+class Application(Flask):
+    """Flask whose views and hooks are all plain functions: it need not ask of each, at each request, if it is async."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``func`` as it is."""
+        return func
+
+
 def forgetting_jobs() -> tuple[Job, ...]:
     """Return the jobs that delete what is no longer needed."""
     return (
@@ -74,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings(os.environ)
     telemetry.configure_logging(settings.log_level)
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     secret = settings.secret_key or development_secret(settings.data_dir)
     app.config |= {
         "SETTINGS": settings,
@@ -101,6 +115,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         members_routes,
         merchants_routes,
         ledger_routes,
+        campaigns_routes,
         activities_routes,
     )
     for room in rooms:
@@ -112,14 +127,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     for load in (catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
-    for job in (*ledger_jobs.JOBS, *forgetting_jobs()):
+    for job in (*ledger_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs()):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)
     register_token_authenticator(app, "staff", staff.authenticate)
     register_token_authenticator(app, "member", members.authenticate)
     members.on_enrolled(ledger.open_accounts)
+    programme.on_changed(staff.audit_programme)
     ledger.explain_rules_with(app, campaigns.rule_words)
+    campaigns.read_examples_with(app, activities.example_facts)
     auth.register_authenticator(app, "gp_", merchants.authenticate)
     register_rate_limits(app, settings)
     return app

@@ -134,6 +134,18 @@ def app(shared_app: Flask, settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture
+def other_app(app: Flask, settings: Settings) -> Iterator[Flask]:
+    """A second application over the same database: another process, as far as caches go."""
+    other = create_app(settings)
+    other.test_client_class = OutsideClient
+    yield other
+    with other.app_context():
+        for engine in db.engines.values():
+            engine.dispose()
+    other.extensions["redis"].close()
+
+
+@pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """A client of the application."""
     return app.test_client()

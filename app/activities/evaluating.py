@@ -1,16 +1,19 @@
 """Evaluate a reported activity: what rules and impact say, and the rows that book it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.activities.outcome import Accepted, award_of, outcome_of
+from app.activities.outcome import Accepted, award_of, note_taken, outcome_of
 from app.activities.queries import MemberFacts
 from app.activities.reading import Report, check_against_reference, check_time, facts_of, impact_subject
+from app.activities.schemas import CartSchema
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
+from app.core import schemas
+from app.core.evidence import GRADES
 from app.core.guarded_write import RowShape
 from app.core.ids import new_id
 from app.core.outbox import FactKind
@@ -29,6 +32,10 @@ ACTIVITY = RowShape("activity", (
     ("occurred_at", "timestamptz"), ("recorded_at", "timestamptz"), ("body", "jsonb"), ("outcome", "jsonb"),
 ))  # fmt: skip
 
+_cart = CartSchema()
+# what rules see of a member of whom nothing is known: a preview of nobody
+NEWCOMER: dict[str, Any] = {"id": None, "tier": "seed", "region": None, "tags": [], "age_days": 0}
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -36,6 +43,18 @@ class Source:
 
     merchant: MerchantPrincipal
     is_age_bounded: bool = True
+
+    def __hash__(self) -> int:
+        return hash(self.merchant.key_id)  # sources are looked up several times a report; equality compares it all
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A report with its facts as rules see them, and the limits and budgets that bind it."""
+
+    report: Report
+    facts: Mapping[str, Any]
+    bounds: campaigns.Bounds
 
 
 @dataclass(slots=True)
@@ -49,6 +68,15 @@ class Evaluated:
     outcome: dict[str, Any]
     awards: list[ledger.Award]
     impact: impact.Impact
+    settlement: campaigns.Settlement
+    taken: list[campaigns.Taken] = field(default_factory=list)
+    spent: dict[UUID, int] = field(default_factory=dict)
+
+    def take(self, board: campaigns.UsageBoard, bounds: campaigns.Bounds, member: MemberFacts) -> None:
+        """Note on ``board``, and in the outcome, what it takes of limits and budgets."""
+        self.taken = board.take(bounds.asks, member.counted, self.settlement)
+        self.spent = bounds.spent(self.settlement)
+        note_taken(self.outcome, self.taken, self.spent)
 
     def awarded_activity(self, origin: Source) -> ledger.AwardedActivity:
         """Return what the ledger books."""
@@ -100,7 +128,8 @@ class Evaluated:
             dumps(self.outcome).decode(),
         )  # fmt: skip
         claimed = impact.entry_rows(self.member_id, self.activity_id, self.impact, occurred_at, moment)
-        return [(REGISTRY, [registered]), (ACTIVITY, [stored]), (impact.IMPACT_ENTRY, claimed)]
+        counted = campaigns.usage_rows(self.member_id, self.taken)
+        return [(REGISTRY, [registered]), (ACTIVITY, [stored]), (impact.IMPACT_ENTRY, claimed), *counted]
 
     def accepted(self) -> Accepted:
         """Return the answer."""
@@ -117,23 +146,58 @@ def check(origin: Source, report: Report, moment: datetime) -> None:
     check_time(report.read["occurred_at"], moment, age_days_max)
 
 
-def evaluate_report(origin: Source, report: Report, member: MemberFacts, moment: datetime) -> Evaluated:
-    """Check and evaluate ``report`` and give it an id; writes nothing."""
-    check(origin, report, moment)
+def prepare(origin: Source, report: Report) -> Prepared:
+    """Return ``report`` with what can be said of it before anything is read."""
     facts = facts_of(report.read, report.read["occurred_at"], origin.merchant.default_evidence)
-    outcome, awards, claimed = evaluate(origin.merchant, facts, member, moment)
-    return Evaluated(report, member.member_id, new_id(), facts, outcome, awards, claimed)
+    return Prepared(report, facts, bounds_of(origin.merchant, facts))
+
+
+def bounds_of(merchant: MerchantPrincipal, facts: Mapping[str, Any]) -> campaigns.Bounds:
+    """Return the limits and budgets that bind ``facts``."""
+    subjects = campaigns.Subjects(merchant.id, merchant.live, facts["device"], facts["station"])
+    return campaigns.bounds_of(facts, _for_rules(merchant), subjects)
+
+
+def evaluate_report(
+    origin: Source, prepared: Prepared, member: MemberFacts, board: campaigns.UsageBoard, moment: datetime
+) -> Evaluated:
+    """Check and evaluate a report, take what it takes from ``board``, and give it an id; writes nothing."""
+    check(origin, prepared.report, moment)
+    headroom = board.headroom(prepared.bounds.asks, member.counted)
+    settlement, outcome, awards, claimed = evaluate(origin.merchant, prepared.facts, member, headroom, moment)
+    evaluated = Evaluated(
+        prepared.report, member.member_id, new_id(), prepared.facts, outcome, awards, claimed, settlement
+    )
+    evaluated.take(board, prepared.bounds, member)
+    return evaluated
 
 
 def evaluate(
-    merchant: MerchantPrincipal, facts: Mapping[str, Any], member: MemberFacts | None, moment: datetime
-) -> tuple[dict[str, Any], list[ledger.Award], impact.Impact]:
-    """Return the outcome, the awards and the impact of ``facts``, writing nothing; the same for award and preview."""
+    merchant: MerchantPrincipal,
+    facts: Mapping[str, Any],
+    member: MemberFacts | None,
+    headroom: campaigns.Headroom,
+    moment: datetime,
+) -> tuple[campaigns.Settlement, dict[str, Any], list[ledger.Award], impact.Impact]:
+    """Return what is paid of ``facts``, the outcome, the awards and the impact; the same for award and preview."""
     settings = programme.current()
-    of_member = member.for_rules(moment) if member else {"tier": "seed", "region": None, "tags": [], "age_days": 0}
-    of_merchant = {"id": str(merchant.id), "key": merchant.merchant_key}
-    evaluation = campaigns.evaluate(facts, of_member, of_merchant, moment)
+    of_member = member.for_rules(moment) if member else NEWCOMER
+    settlement = campaigns.settle(campaigns.evaluate(facts, of_member, _for_rules(merchant), moment), headroom)
     void_at = facts["occurred_at"] + timedelta(days=settings.completion_days_max)
-    awards = [award_of(desired, facts, settings.zone, void_at) for desired in evaluation.desired]
+    awards = [award_of(granted, facts, settings.zone, void_at) for granted in settlement.granted]
     claimed = impact.claim_impact(impact_subject(facts))
-    return outcome_of(evaluation, awards, claimed, moment), awards, claimed
+    return settlement, outcome_of(settlement, awards, claimed, moment), awards, claimed
+
+
+def _for_rules(merchant: MerchantPrincipal) -> dict[str, Any]:
+    return {"id": str(merchant.id), "key": merchant.merchant_key}
+
+
+def example_facts(body: Mapping[str, Any], occurred_at: datetime) -> dict[str, Any]:
+    """Return the facts of an activity as a campaign's example tells it; it occurs then unless it names a time.
+
+    Its evidence is staff's unless it names a grade. Raises ValidationProblem, PackagingConflict.
+    """
+    read = schemas.load(_cart, dict(body))
+    check_against_reference(read, catalog.reference(), GRADES[-1])
+    return facts_of(read, read["occurred_at"] or occurred_at, "staff")

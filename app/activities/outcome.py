@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.campaigns.service import Desired, Evaluation, Missed, Rule, Words
+from app.campaigns.service import Granted, Missed, Rule, Settlement, Taken, Words, taken_codes
 from app.core.clock import format_time
 from app.impact.service import Impact
 from app.ledger.service import Award, available_time, expiry_time
@@ -27,20 +27,20 @@ class Accepted:
     claim_code: str | None = None
 
 
-def award_of(desired: Desired, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime) -> Award:
-    """Return what the ledger books for ``desired``: the terms count from when the activity occurred."""
-    rule = desired.rule
+def award_of(granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime) -> Award:
+    """Return what the ledger books for ``granted``: the terms count from when the activity occurred."""
+    rule = granted.desired.rule
     occurred_at = facts["occurred_at"]
     available_at = available_time(rule.pending, occurred_at, facts["completed"])
     is_waiting = available_at is None
     return Award(
-        points=desired.points,
+        points=granted.points,
         available_at=available_at,
         expires_at=None if is_waiting else expiry_time(rule.expiry, occurred_at, zone),
         void_at=void_at if is_waiting else None,
         campaign_version_id=rule.version_id,
         rule=rule.key,
-        funder=None,
+        funder=rule.funder,
     )
 
 
@@ -73,41 +73,51 @@ def _impact_codes(impact: Impact) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def outcome_of(evaluation: Evaluation, awards: Sequence[Award], impact: Impact, now: datetime) -> dict[str, Any]:
-    """Return what is stored of an evaluation: points, awards by line, missed rules and impact, all without words."""
+def outcome_of(settlement: Settlement, awards: Sequence[Award], impact: Impact, now: datetime) -> dict[str, Any]:
+    """Return what is stored of a settlement: points, awards by line, missed rules and impact, all without words."""
     available = sum(a.points for a in awards if a.available_at is not None and a.available_at <= now)
     awarded = sum(award.points for award in awards)
     return {
         "points": {"awarded": awarded, "available": available, "pending": awarded - available, "paid_debt": 0},
         "awards": [
-            _rule_codes(desired.rule)
+            _rule_codes(granted.desired.rule)
             | {
                 "line": line,
                 "points": points,
-                "desired_points": points,
-                "certificate": desired.certificates.get(line) if line is not None else None,
+                "desired_points": desired_points,
+                "certificate": granted.desired.certificates.get(line) if line is not None else None,
                 "available_at": award.available_at and format_time(award.available_at),
                 "expires_at": award.expires_at and format_time(award.expires_at),
-                "code": "matched",
+                "codes": list(granted.codes),
             }
-            for desired, award in zip(evaluation.desired, awards, strict=True)
-            for line, points in desired.lines
+            for granted, award in zip(settlement.granted, awards, strict=True)
+            for line, points, desired_points in granted.lines
         ],
-        "missed": [_missed_codes(missed) for missed in evaluation.missed],
+        "missed": [_missed_codes(missed) for missed in settlement.missed],
         "impact": _impact_codes(impact),
     }
 
 
-_HIDDEN = frozenset({"version_id", "code"})
+def note_taken(outcome: dict[str, Any], taken: Sequence[Taken], spent: Mapping[UUID, int]) -> None:
+    """Keep in a stored outcome what it took of limits and budgets, so that a return can give it back."""
+    if taken:
+        outcome["taken"] = taken_codes(taken)
+    if spent:
+        outcome["spent"] = {str(campaign_id): points for campaign_id, points in spent.items()}
+
+
+_HIDDEN = frozenset({"version_id", "code", "codes"})
 
 
 def render(outcome: Mapping[str, Any], words: Words) -> dict[str, Any]:
     """Return ``outcome`` as the contract shows it, with the sentences of ``words``."""
     awards = []
     for stored in outcome["awards"]:
-        detail, _ = words(stored["version_id"], stored["rule"], stored["code"])
         award = {key: value for key, value in stored.items() if key not in _HIDDEN}
-        award["reasons"] = [{"code": stored["code"], "detail": detail}]
+        award["reasons"] = [
+            {"code": code, "detail": words(stored["version_id"], stored["rule"], code)[0]}
+            for code in (stored.get("codes") or [stored["code"]])
+        ]
         awards.append(award)
     missed = []
     for stored in outcome["missed"]:

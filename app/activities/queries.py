@@ -14,34 +14,48 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.activities.models import Activity, ActivityRegistry, Claim
 from app.activities.outcome import Accepted
-from app.core.guarded_write import SCALAR_ROWS_MAX, source_text, source_values
+from app.campaigns.service import ASKED_LIMIT, USED, LimitAsk, Member, asked_rows
+from app.core.guarded_write import ARRAYS, form_of, source_text, source_values
 from app.ledger.service import AccountState
 
 _Session = Session | scoped_session[Any]
 
+_PAIR = (("member_id", "uuid"), ("activity_id", "uuid"))
 _ASKED = (("place", "integer"), ("external_id", "text"), ("id", "uuid"), ("code", "text"), ("ref", "text"))
 
 # What an award needs to know in one round trip: has this id been seen, who is the member, does this merchant know
 # them, what may rules see of them, and their account with its version. It names the tables of the rooms below.
+# OFFSET 0 keeps each part a look-up by key: joined freely, a plan made for merchants of average size reads all
+# customers of a large one.
 _READ = """
-WITH asked AS MATERIALIZED ({asked})
+WITH asked AS MATERIALIZED ({asked}){asked_limit}
 SELECT asked.place, known.activity_id, known.member_id AS known_member_id, known.revision, known.digest,
-       member.member_id, member.tier, member.region, member.tags, member.enrolled_at, member.locale,
-       account.version, account.last_seq, account.pending, account.available, account.held, account.debt,
-       account.next_due_at
+       found.member_id, found.tier, found.region, found.tags, found.enrolled_at, found.locale,
+       found.household_id, {used} AS used,
+       found.version, found.last_seq, found.pending, found.available, found.held, found.debt, found.next_due_at
 FROM asked
-LEFT JOIN activity_registry AS known
-  ON known.merchant_id = {merchant} AND known.live = {live} AND known.external_id = asked.external_id
-LEFT JOIN customer_link AS by_ref
-  ON by_ref.merchant_id = {merchant} AND by_ref.live = {live} AND by_ref.ref = asked.ref
-LEFT JOIN member_code AS by_code ON by_code.code = asked.code
-LEFT JOIN member
-  ON member.member_id = coalesce(by_ref.member_id, by_code.member_id, asked.id)
- AND member.live = {live} AND member.status = 'active'
- AND (asked.id IS NULL OR EXISTS (
-   SELECT FROM customer_link AS link
-   WHERE link.member_id = asked.id AND link.merchant_id = {merchant} AND link.live = {live}))
-LEFT JOIN account ON account.member_id = member.member_id
+LEFT JOIN LATERAL (
+  SELECT r.activity_id, r.member_id, r.revision, r.digest FROM activity_registry AS r
+  WHERE r.merchant_id = {merchant} AND r.live = {live} AND r.external_id = asked.external_id OFFSET 0
+) AS known ON true
+LEFT JOIN LATERAL (
+  SELECT l.member_id FROM customer_link AS l
+  WHERE l.merchant_id = {merchant} AND l.live = {live} AND l.ref = asked.ref OFFSET 0
+) AS by_ref ON true
+LEFT JOIN LATERAL (SELECT c.member_id FROM member_code AS c WHERE c.code = asked.code OFFSET 0) AS by_code ON true
+LEFT JOIN LATERAL (
+  SELECT member.member_id, member.tier, member.region, member.tags, member.enrolled_at, member.locale,
+         member.household_id,
+         account.version, account.last_seq, account.pending, account.available, account.held, account.debt,
+         account.next_due_at
+  FROM member JOIN account ON account.member_id = member.member_id
+  WHERE member.member_id = coalesce(by_ref.member_id, by_code.member_id, asked.id)
+    AND member.live = {live} AND member.status = 'active'
+    AND (asked.id IS NULL OR EXISTS (
+      SELECT FROM (SELECT l.merchant_id, l.live FROM customer_link AS l WHERE l.member_id = asked.id OFFSET 0) AS link
+      WHERE link.merchant_id = {merchant} AND link.live = {live}))
+  OFFSET 0
+) AS found ON true
 """
 
 
@@ -55,10 +69,17 @@ class MemberFacts:
     tags: Sequence[str]
     enrolled_at: datetime
     locale: str
+    household_id: UUID | None
+
+    @property
+    def counted(self) -> Member:
+        """Whose limits count."""
+        return Member(self.member_id, self.household_id)
 
     def for_rules(self, now: datetime) -> dict[str, Any]:
         """Return the member as conditions see them; the age is in whole days of membership."""
         return {
+            "id": self.member_id,
             "tier": self.tier,
             "region": self.region,
             "tags": list(self.tags),
@@ -68,7 +89,10 @@ class MemberFacts:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the one read says of one asked activity; each part is None where there is no such thing."""
+    """What the one read says of one asked activity; each part is None where there is no such thing.
+
+    ``used`` is what is used of the limits that were asked for with it, in their order.
+    """
 
     activity_id: UUID | None
     known_member_id: UUID | None
@@ -76,18 +100,27 @@ class Found:
     digest: bytes | None
     member: MemberFacts | None
     account: AccountState | None
+    used: Sequence[int] = ()
 
 
 @functools.cache
-def read_text(row_count: int) -> bytes:
-    """Return the one read's statement for that many rows: merchant and mode are $1 and $2, the rows follow."""
-    asked = source_text(_ASKED, row_count, 3)
-    return _READ.format(asked=asked, merchant="$1::uuid", live="$2::boolean").encode()
+def read_text(row_count: int, asks_limits: bool = False) -> bytes:
+    """Return the one read's statement for that many rows: merchant and mode are $1 and $2, the rows follow.
+
+    What is asked of limits comes last, as arrays.
+    """
+    asked, limits, used = source_text(_ASKED, row_count, 3), "", "NULL::bigint[]"
+    if asks_limits:
+        first = 3 + len(_ASKED) * (row_count if row_count < ARRAYS else 1)
+        limits = f", asked_limit AS MATERIALIZED ({source_text(ASKED_LIMIT, ARRAYS, first)})"
+        used = f"({USED.format(place='asked.place', member='found.member_id', household='found.household_id')})"
+    text = _READ.format(asked=asked, asked_limit=limits, used=used, merchant="$1::uuid", live="$2::boolean")
+    return text.encode()
 
 
 @functools.cache
 def _stored_text(row_count: int) -> bytes:
-    asked = source_text((("member_id", "uuid"), ("activity_id", "uuid")), row_count, 1)
+    asked = source_text(_PAIR, row_count, 1)
     return f"""
         SELECT activity.activity_id, known.external_id, activity.revision, activity.member_id, activity.occurred_at,
                activity.outcome
@@ -99,22 +132,38 @@ def _stored_text(row_count: int) -> bytes:
 
 
 def read_for_award(
-    connection: psycopg.Connection[Any], merchant_id: UUID, live: bool, asked: Sequence[tuple[Any, ...]]
+    connection: psycopg.Connection[Any],
+    merchant_id: UUID,
+    live: bool,
+    asked: Sequence[tuple[Any, ...]],
+    asks: Sequence[Sequence[LimitAsk]],
 ) -> list[Found]:
-    """Return what is known of each of ``asked``: rows of place (0, 1, …), external id and member by id, code, ref."""
-    statement = read_text(min(len(asked), SCALAR_ROWS_MAX + 1))
+    """Return what is known of each of ``asked``: rows of place (0, 1, …), external id and member by id, code, ref.
+
+    ``asks`` are the limits that bind each, whose use is read with it.
+    """
+    is_many = len(asked) > 1
+    limits = [row for place, of_place in enumerate(asks) for row in asked_rows(place, of_place)]
+    statement = read_text(form_of(len(asked), is_many), bool(limits))
+    given = [merchant_id, live, *source_values(_ASKED, asked, is_many)]
+    if limits:
+        given += source_values(ASKED_LIMIT, limits, as_arrays=True)
     found: list[Found | None] = [None] * len(asked)
     with psycopg.RawCursor(connection, row_factory=namedtuple_row) as cursor:
-        rows: list[Any] = cursor.execute(statement, [merchant_id, live, *source_values(asked)]).fetchall()
+        rows: list[Any] = cursor.execute(statement, given).fetchall()
         for row in rows:
             member = account = None
             if row.member_id is not None:
-                member = MemberFacts(row.member_id, row.tier, row.region, row.tags, row.enrolled_at, row.locale)
+                member = MemberFacts(
+                    row.member_id, row.tier, row.region, row.tags, row.enrolled_at, row.locale, row.household_id
+                )  # fmt: skip
                 account = AccountState(
                     row.member_id, row.version, row.last_seq, row.pending, row.available, row.held, row.debt,
                     row.next_due_at,
                 )  # fmt: skip
-            found[row.place] = Found(row.activity_id, row.known_member_id, row.revision, row.digest, member, account)
+            found[row.place] = Found(
+                row.activity_id, row.known_member_id, row.revision, row.digest, member, account, row.used or ()
+            )
     assert None not in found
     return found  # type: ignore[return-value]
 
@@ -123,9 +172,10 @@ def read_stored(
     connection: psycopg.Connection[Any], pairs: Sequence[tuple[UUID | None, UUID | None]]
 ) -> dict[UUID, Accepted]:
     """Return the stored answers, as replays, of the activities in ``pairs`` (member, activity) that have a member."""
-    statement = _stored_text(min(len(pairs), SCALAR_ROWS_MAX + 1))
+    is_many = len(pairs) > 1
+    statement = _stored_text(form_of(len(pairs), is_many))
     with psycopg.RawCursor(connection) as cursor:
-        rows = cursor.execute(statement, source_values(pairs)).fetchall()
+        rows = cursor.execute(statement, source_values(_PAIR, pairs, is_many)).fetchall()
     return {row[0]: Accepted(row[0], row[1], row[2], row[3], row[4], row[5], is_replay=True) for row in rows}
 
 

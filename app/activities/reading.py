@@ -110,6 +110,8 @@ def facts_of(read: Mapping[str, Any], occurred_at: datetime, evidence_default: s
         "region": read["region"],
         "channel": read["channel"],
         "completed": read["completed"],
+        "device": read["device"],
+        "station": read["station"],
         "packaging": read["packaging"],
         "evidence": read["evidence"] or evidence_default,
         "total": sum(line["total"] for line in lines),

@@ -1,17 +1,19 @@
 """Use cases of activities: report, read, preview."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from app.activities import intake, queries
+from app.activities import queries, rounds
 from app.activities.errors import ActivityNotFound
-from app.activities.evaluating import Source, evaluate
-from app.activities.intake import Result, report_many
+from app.activities.evaluating import Prepared, Source, bounds_of, evaluate, example_facts
+from app.activities.intake import report_many
 from app.activities.outcome import Accepted, render
 from app.activities.queries import Found, MemberFacts
 from app.activities.reading import Report, check_against_reference, check_time, facts_of
+from app.activities.rounds import Result
+from app.activities.sharing import report_one
 from app.activities.suggestions import suggest
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
@@ -22,8 +24,8 @@ from app.ledger import service as ledger
 from app.merchants.service import MerchantPrincipal
 from app.programme import service as programme
 
-__all__ = ["Accepted", "Result", "Source", "answer", "get_activity", "get_own_activity", "list_own_activities",
-           "preview", "report_many", "report_one"]  # fmt: skip
+__all__ = ["Accepted", "Result", "Source", "answer", "example_facts", "get_activity", "get_own_activity",
+           "list_own_activities", "preview", "report_many", "report_one"]  # fmt: skip
 
 
 def answer(accepted: Accepted, words: campaigns.Words) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
     if registered is None:
         raise ActivityNotFound
     known = Found(registered.activity_id, registered.member_id, registered.revision, registered.digest, None, None)
-    [accepted] = intake.first_answers([known])
+    [accepted] = rounds.first_answers([known])
     return accepted
 
 
@@ -82,11 +84,19 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
         check_time(cart["occurred_at"], moment, programme.current().activity_age_days_max)
     member = _find_member(merchant, cart)
     facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
-    outcome, _, _ = evaluate(merchant, facts, member, moment)
-    shown = render(outcome, campaigns.explainer(locale))
+
+    known: dict[Any, campaigns.Headroom] = {}
 
     def worth_of(changed: Mapping[str, Any]) -> Mapping[str, Any]:
-        return evaluate(merchant, changed, member, moment)[0]
+        bounds = bounds_of(merchant, changed)
+        headroom = known.get(bounds.key)
+        if headroom is None:
+            counted = member.counted if member else None
+            headroom = known.setdefault(bounds.key, campaigns.read_headroom(bounds, counted, merchant.live))
+        return evaluate(merchant, changed, member, headroom, moment)[1]
+
+    outcome = worth_of(facts)
+    shown = render(outcome, campaigns.explainer(locale))
 
     shown["suggestions"] = suggest(facts, outcome, reference, worth_of, locale)
     shown["member_id"] = None
@@ -105,12 +115,6 @@ def _find_member(merchant: MerchantPrincipal, cart: Mapping[str, Any]) -> Member
         return None
     report = Report(0, cart, dict(cart) | {"id": ""}, b"")
     with driver_connection() as connection:
-        [found] = intake.read_asked(connection, Source(merchant), [report])
-    intake.has_member(report, found)
+        [found] = rounds.read_asked(connection, Source(merchant), [Prepared(report, {}, campaigns.UNBOUND)])
+    rounds.has_member(report, found)
     return found.member
-
-
-def report_one(origin: Source, body: Any) -> Result:
-    """Store and award one activity."""
-    results: Sequence[Result] = report_many(origin, [body])
-    return results[0]

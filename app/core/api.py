@@ -36,6 +36,12 @@ def read_json(bytes_max: int = BODY_BYTES_MAX, standalone: str = "") -> Any:
     return strict_json.loads(raw, standalone)
 
 
+def read_optional_json() -> Any:
+    """Return the request's body as ``read_json`` does, an empty object where none was sent."""
+    request.max_content_length = BODY_BYTES_MAX + 1
+    return read_json() if request.get_data() else {}
+
+
 class _Parser:
     """What flask-smorest asks of webargs, without its guessing: strict JSON, or a query of single values."""
 

@@ -16,6 +16,7 @@ from psycopg.types.string import StrBinaryDumper
 from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.orm import DeclarativeBase
 
+from app.core.binary_arrays import EncodedArray, EncodedArrayDumper
 from config import Settings
 
 APP_ROLE = "greenpoints_app"
@@ -74,7 +75,12 @@ def database_config(settings: Settings, database_url: str) -> dict[str, Any]:
 @event.listens_for(Engine, "connect")
 def _send_binary(connection: Any, _: Any) -> None:
     """Send integers as bigint, so that a statement has one plan for all sizes, and arrays and text in binary."""
-    for python_type, dumper in ((int, Int8BinaryDumper), (str, StrBinaryDumper), (list, ListBinaryDumper)):
+    for python_type, dumper in (
+        (int, Int8BinaryDumper),
+        (str, StrBinaryDumper),
+        (list, ListBinaryDumper),
+        (EncodedArray, EncodedArrayDumper),
+    ):
         connection.adapters.register_dumper(python_type, dumper)
 
 

@@ -62,6 +62,7 @@ class FactKind(enum.StrEnum):
     """What a fact tells."""
 
     ACTIVITY = "activity"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)

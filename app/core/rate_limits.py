@@ -16,8 +16,10 @@ from flask import Flask, Response, current_app, request
 from flask_limiter import Limiter
 
 from app.core import strict_json
-from app.core.errors import ProblemError
+from app.core.auth import bearer_token
+from app.core.errors import ProblemError, Unauthorized
 from app.core.secrets import derived_key
+from app.core.tokens import read_access_token
 from config import Settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -54,6 +56,18 @@ def body_field(name: str, spelling: Callable[[str], str]) -> Callable[[], str]:
             return client_network()
 
     return subject
+
+
+def token_holder() -> str:
+    """Return whom the request's access token was issued to, whichever token it is of theirs.
+
+    A request whose token is missing or not ours is told by its network: it will be refused anyway.
+    """
+    try:
+        claims = read_access_token(bearer_token())
+    except Unauthorized:
+        return client_network()
+    return f"{claims.kind}:{claims.subject}"
 
 
 def from_network(subject: Callable[[], str]) -> Callable[[], str]:

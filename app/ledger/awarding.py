@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.core.guarded_write import SCALAR_ROWS_MAX, GuardedWrite, RowShape, source_text, source_values
+from app.core.guarded_write import GuardedWrite, RowShape, form_of, source_text, source_values
 from app.core.outbox import partition_of
 
 MEMBERS = (
@@ -167,10 +167,12 @@ def plan_activity(plan: MemberPlan, activity: AwardedActivity, now: datetime) ->
     )
 
 
-def guarded_write(plans: Sequence[MemberPlan], now: datetime) -> GuardedWrite:
+def guarded_write(plans: Sequence[MemberPlan], now: datetime, is_many: bool = False) -> GuardedWrite:
     """Return the statement that writes ``plans``: it locks the accounts in the order of their ids, then guards.
 
-    A single account is updated directly; several are locked first, because an UPDATE promises no order.
+    It waits for no account: one that somebody else has locked is about to change, so it would not be granted anyway.
+    A single account is updated directly; several are locked first, because an UPDATE promises no order. ``is_many``
+    gives all numbers of members and rows one text.
     """
     ordered = sorted(plans, key=lambda plan: plan.account.member_id)
     given = [
@@ -178,7 +180,8 @@ def guarded_write(plans: Sequence[MemberPlan], now: datetime) -> GuardedWrite:
          plan.entries, plan.due_at, plan.extended_until)
         for plan in ordered
     ]  # fmt: skip
-    write = GuardedWrite(guard_text(min(len(given), SCALAR_ROWS_MAX + 1)), [now, *source_values(given)])
+    guard = guard_text(form_of(len(given), is_many))
+    write = GuardedWrite(guard, [now, *source_values(MEMBERS, given, is_many)], is_many)
     for plan in ordered:
         for shape, rows in plan.rows.items():
             write.add(shape, rows)
@@ -196,12 +199,13 @@ def guard_text(member_count: int) -> str:
     if member_count == 1:
         return (
             f"WITH granted AS ({_UPDATE} ({given}) AS m WHERE a.member_id = m.member_id AND a.version = m.seen"
-            f" AND {settled} RETURNING a.member_id)"
+            f" AND {settled} AND EXISTS (SELECT FROM account AS free WHERE free.member_id = m.member_id"
+            f" FOR NO KEY UPDATE SKIP LOCKED) RETURNING a.member_id)"
         )
     return (
         f"WITH m AS MATERIALIZED ({given}), locked AS MATERIALIZED (SELECT a.member_id FROM m"  # noqa: S608
         f" JOIN account AS a ON a.member_id = m.member_id WHERE a.version = m.seen AND {settled}"
-        f" ORDER BY a.member_id FOR NO KEY UPDATE OF a),"
+        f" ORDER BY a.member_id FOR NO KEY UPDATE OF a SKIP LOCKED),"
         f" granted AS ({_UPDATE} m JOIN locked ON locked.member_id = m.member_id"
         f" WHERE a.member_id = m.member_id RETURNING a.member_id)"
     )

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from app.core.guarded_write import SCALAR_ROWS_MAX, RowShape, source_text, source_values
+from app.core.guarded_write import RowShape, form_of, source_text, source_values
 from app.core.outbox import partition_of
 from app.core.strict_json import dumps
 from app.ledger.awarding import ENTRY, LOT, OUTBOX, later
@@ -262,9 +262,9 @@ def write_books(connection: psycopg.Connection[Any], books: Sequence[AccountBook
 def _insert(cursor: psycopg.RawCursor[Any], shape: RowShape, rows: Sequence[tuple[Any, ...]]) -> None:
     names = ", ".join(name for name, _ in shape.columns)
     values = ", ".join(f"given.{name}::jsonb" if kind == "jsonb" else f"given.{name}" for name, kind in shape.columns)
-    given = source_text(shape.columns, min(len(rows), SCALAR_ROWS_MAX + 1), 1)
+    given = source_text(shape.columns, form_of(len(rows)), 1)
     statement = f"INSERT INTO {shape.table} ({names}) SELECT {values} FROM ({given}) AS given"  # noqa: S608 - constants
-    cursor.execute(statement.encode(), source_values(rows))
+    cursor.execute(statement.encode(), source_values(shape.columns, rows))
 
 
 def _update(
@@ -277,6 +277,6 @@ def _update(
 ) -> None:
     assigned = ", ".join(f"{name} = given.{name}" for name, _ in columns if name not in key)
     matched = " AND ".join(f"{table}.{name} = given.{name}" for name in key)
-    given = source_text(columns, min(len(rows), SCALAR_ROWS_MAX + 1), 1)
+    given = source_text(columns, form_of(len(rows)), 1)
     statement = f"UPDATE {table} SET {assigned}{computed} FROM ({given}) AS given WHERE {matched}"  # noqa: S608 - constants
-    cursor.execute(statement.encode(), source_values(rows))
+    cursor.execute(statement.encode(), source_values(columns, rows))

@@ -257,3 +257,14 @@ def funders_of(session: _Session, member_id: UUID, lot_ids: Collection[int]) -> 
         select(Lot.lot_id, Lot.funder).where(Lot.member_id == member_id, Lot.lot_id.in_(sorted(lot_ids)))
     )
     return {row.lot_id: row.funder for row in rows}
+
+
+_PAID = """
+SELECT coalesce(sum(lot.amount - lot.reversed - lot.clawed_back), 0) FROM lot JOIN member USING (member_id)
+WHERE lot.campaign_version_id = ANY(:version_ids) AND member.live
+"""
+
+
+def sum_paid(session: _Session, version_ids: Collection[UUID]) -> int:
+    """Return the points that live members were paid by these campaign versions, less what was taken back."""
+    return int(session.scalar(text(_PAID), {"version_ids": list(version_ids)}) or 0)

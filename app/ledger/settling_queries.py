@@ -1,6 +1,6 @@
-"""The SELECTs of settling many accounts at once: each is one query for all of them, in the driver's binary format.
+"""The SELECTs for many accounts at once: each is one query for all of them, in the driver's binary format.
 
-All take the ids of accounts whose lock the caller holds.
+All but the first take the ids of accounts whose lock the caller holds.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,6 +12,7 @@ import psycopg
 
 from app.ledger.lots import HoldState, LotState
 
+_LOCK = "SELECT FROM account WHERE member_id = ANY($1::uuid[]) ORDER BY member_id FOR NO KEY UPDATE"
 _IN_FORCE = "CASE WHEN l.expires_at IS NOT NULL THEN greatest(l.expires_at, a.extended_until) END"
 _STATE = (
     "l.member_id, l.lot_id, l.amount, l.remaining, l.held, l.spent, l.expired, l.reversed, l.repaid, l.clawed_back,"
@@ -62,6 +63,12 @@ def _by_member(rows: Sequence[tuple[Any, ...]]) -> dict[UUID, list[LotState]]:
     for member_id, *state in rows:
         found.setdefault(member_id, []).append(LotState(*state))
     return found
+
+
+def lock_accounts(connection: psycopg.Connection[Any], member_ids: Collection[UUID]) -> None:
+    """Lock the accounts in the order of their members; waits for those that somebody else has locked."""
+    with psycopg.RawCursor(connection) as cursor:
+        cursor.execute(_LOCK.encode(), (list(member_ids),))
 
 
 def list_due_lots(

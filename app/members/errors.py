@@ -1,6 +1,6 @@
 """What can go wrong with shoppers."""
 
-from app.core.errors import Conflict, Forbidden, NotFound, Unauthorized
+from app.core.errors import Conflict, Forbidden, NotFound, Unauthorized, ValidationProblem
 
 
 class MemberNotFound(NotFound):
@@ -45,3 +45,45 @@ class InvalidRefreshToken(Unauthorized):
 
     code, title = "invalid_refresh_token", "The refresh token is not valid; sign in again"
     keeps_work = True
+
+
+class HouseholdNotFound(NotFound):
+    """The caller is in no household."""
+
+    code, title = "household_not_found", "You are in no household"
+
+
+class AlreadyInHousehold(Conflict):
+    """The member is in a household and must leave it first."""
+
+    code, title = "already_in_household", "You are in a household already"
+
+
+class HouseholdChangedRecently(Conflict):
+    """The member left a household less than 30 days ago; ``again_at`` says from when on they can be in one."""
+
+    code, title = "household_changed_recently", "You left a household a short time ago"
+
+
+class HouseholdFull(Conflict):
+    """The household has as many members as the programme allows."""
+
+    code, title = "household_full", "The household is full"
+
+
+class HouseholdInviteLimit(Conflict):
+    """The household has as many open invites as it may."""
+
+    code, title = "household_invite_limit", "Too many invites are open; use, withdraw or wait for some of them"
+
+
+class InvalidInviteCode(ValidationProblem):
+    """The text spells no code of an invite: its length or check symbol is wrong."""
+
+    code, title = "invalid_invite_code", "This is not a code of an invite"
+
+
+class InviteNotFound(NotFound):
+    """The code is unknown, used, withdrawn or too old: nothing tells which."""
+
+    code, title = "invite_not_found", "There is no such invite; ask for a new code"

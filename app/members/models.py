@@ -33,11 +33,34 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+class Household(db.Model):  # type: ignore[name-defined,misc]
+    """Members who live together; who they are stands on them. It is deleted with the last one who leaves.
+
+    ``created_by`` is no foreign key: whoever made it may be gone, and a member refers to the household already.
+    """
+
+    __tablename__ = "household"
+
+    household_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    live: Mapped[bool] = mapped_column(Boolean)
+    name: Mapped[str | None] = mapped_column(String)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created_by: Mapped[UUID] = mapped_column(PgUUID)
+
+
 class Member(db.Model):  # type: ignore[name-defined,misc]
-    """A shopper; ``live`` tells live from test members. A consent is the moment it was given, null where it is not."""
+    """A shopper; ``live`` tells live from test members. A consent is the moment it was given, null where it is not.
+
+    Who joins or leaves a household holds its row's lock; ``household_left_at`` is when the member last left one.
+    """
 
     __tablename__ = "member"
-    __table_args__ = (CheckConstraint(_one_of("status", STATUSES), name="status_known"),)
+    __table_args__ = (
+        CheckConstraint(_one_of("status", STATUSES), name="status_known"),
+        CheckConstraint("(household_id IS NULL) = (household_joined_at IS NULL)", name="household_joined"),
+        CheckConstraint("status <> 'closed' OR household_id IS NULL", name="closed_in_no_household"),
+        Index("ix_member_household_id", "household_id", postgresql_where=text("household_id IS NOT NULL")),
+    )
 
     member_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
     live: Mapped[bool] = mapped_column(Boolean)
@@ -54,6 +77,22 @@ class Member(db.Model):  # type: ignore[name-defined,misc]
     tags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default=text("'{}'"))
     enrolled_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    household_id: Mapped[UUID | None] = mapped_column(PgUUID, ForeignKey("household.household_id"))
+    household_joined_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    household_left_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class HouseholdInvite(db.Model):  # type: ignore[name-defined,misc]
+    """A code by which one member may join a household; of the code only a keyed hash is kept. Deleted once used."""
+
+    __tablename__ = "household_invite"
+    __table_args__ = (Index("ix_household_invite_expires_at", "expires_at"),)
+
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    household_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("household.household_id"), index=True)
+    live: Mapped[bool] = mapped_column(Boolean)
+    created_by: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("member.member_id"))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class MemberCode(db.Model):  # type: ignore[name-defined,misc]

@@ -10,7 +10,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.database import driver_connection
-from app.members.models import Member, MemberAddress, MemberAlias, MemberCode, MemberSession, SignInCode
+from app.members.models import (
+    HouseholdInvite,
+    Member,
+    MemberAddress,
+    MemberAlias,
+    MemberCode,
+    MemberSession,
+    SignInCode,
+)
 
 _Session = Session | scoped_session[Any]
 
@@ -112,7 +120,7 @@ def is_session_active(member_id: UUID, session_id: UUID, live: bool, moment: dat
 
 
 def delete_ended(session: _Session, before: datetime) -> dict[str, int]:
-    """Delete the sessions and sign-in codes that ended before that moment; return how many of each."""
+    """Delete the sessions, sign-in codes and invites that ended before that moment; return how many of each."""
     return {
         "sessions": len(
             session.execute(
@@ -122,6 +130,11 @@ def delete_ended(session: _Session, before: datetime) -> dict[str, int]:
         "sign_in_codes": len(
             session.execute(
                 delete(SignInCode).where(SignInCode.window_ends_at < before).returning(SignInCode.channel)
+            ).all()
+        ),
+        "household_invites": len(
+            session.execute(
+                delete(HouseholdInvite).where(HouseholdInvite.expires_at < before).returning(HouseholdInvite.live)
             ).all()
         ),
     }

@@ -42,6 +42,18 @@ class ProgrammeSchema(Schema):
         load_default=lambda: DailyCapsSchema().load({}),
         metadata={"description": "For somebody of several roles the highest of theirs holds."},
     )
+    campaign_exposure_points_max_alone = Integer(
+        minimum=0,
+        maximum=10**12,
+        load_default=10_000,
+        metadata={"description": "A campaign that could pay more points than this, or without end, needs an approver."},
+    )
     activity_age_days_max = Integer(minimum=1, maximum=90, required=True)
     completion_days_max = Integer(minimum=1, maximum=365, required=True)
-    activity_extends_expiry_months = Integer(minimum=1, maximum=120, allow_none=True)
+    household_members_max = Integer(
+        minimum=1,
+        maximum=100,
+        load_default=8,
+        metadata={"description": "The most members of one household; a lower number sends nobody away."},
+    )
+    activity_extends_expiry_months = Integer(minimum=1, maximum=120, allow_none=True, load_default=None)

@@ -1,21 +1,25 @@
 """Read and change the programme's settings."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session, scoped_session
 
 from app.core import cache, schemas
 from app.core.clock import now
 from app.core.currencies import minor_units
 from app.core.database import db
+from app.core.preconditions import Seen
 from app.core.unit_of_work import unit_of_work
 from app.programme.models import ProgrammeVersion
 from app.programme.schemas import ProgrammeSchema, check_time_zone
 
-__all__ = ["Programme", "change", "check_time_zone", "current"]
+__all__ = ["Programme", "change", "check_time_zone", "current", "on_changed"]
 
 DEFAULTS: dict[str, Any] = {
     "name": "Greenpoints",
@@ -25,11 +29,24 @@ DEFAULTS: dict[str, Any] = {
     "debt_policy": "debt",
     "adjustment_points_max_alone": 500,
     "adjustment_points_max_daily": {"support": 5_000, "finance": 1_000_000, "approver": 1_000_000, "admin": 1_000_000},
+    "campaign_exposure_points_max_alone": 10_000,
     "activity_age_days_max": 30,
     "completion_days_max": 90,
+    "household_members_max": 8,
     "activity_extends_expiry_months": None,
 }
 _schema = ProgrammeSchema()
+ChangeHook = Callable[[Mapping[str, Any], Mapping[str, Any], datetime], object]
+_hooks: list[ChangeHook] = []
+
+
+def on_changed(hook: ChangeHook) -> None:
+    """Call ``hook`` with the settings before and after, and the moment, in each transaction that changes them; once.
+
+    The rooms that must hear of it stand above this one.
+    """
+    if hook not in _hooks:
+        _hooks.append(hook)
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,8 @@ class Programme:
     ``point_value_micros`` is the worth of one point in millionths of a unit of ``currency``; ages are in days;
     points that wait for completion are voided after ``completion_days_max``. Staff adjust at most
     ``adjustment_points_max_alone`` points without a second person, and ``adjustment_points_max_daily`` a day, by role.
+    An editor alone may put a campaign in force that can pay at most ``campaign_exposure_points_max_alone``.
+    A household has at most ``household_members_max`` members.
     Where ``activity_extends_expiry_months`` is set, an activity that earns lets all points of its member live that
     many months from its day on, at least.
     """
@@ -51,8 +70,10 @@ class Programme:
     debt_policy: str
     adjustment_points_max_alone: int
     adjustment_points_max_daily: dict[str, int]
+    campaign_exposure_points_max_alone: int
     activity_age_days_max: int
     completion_days_max: int
+    household_members_max: int
     activity_extends_expiry_months: int | None = None
 
     @cached_property
@@ -65,14 +86,21 @@ class Programme:
         return points * self.point_value_micros * minor_units(self.currency) // 10**6
 
 
+def _programme(version: ProgrammeVersion | None) -> Programme:
+    return Programme(version=version.version if version else 0, **_settings(version))
+
+
+def _settings(version: ProgrammeVersion | None) -> dict[str, Any]:
+    """Return the whole document: a setting that came later than the stored version has its default."""
+    return DEFAULTS | version.document if version else DEFAULTS
+
+
+def _newest(session: Session | scoped_session[Any]) -> ProgrammeVersion | None:
+    return session.scalar(select(ProgrammeVersion).order_by(ProgrammeVersion.version.desc()).limit(1))
+
+
 def _load() -> Programme:
-    with db.engine.connect() as connection:
-        row = connection.execute(
-            select(ProgrammeVersion.version, ProgrammeVersion.document)
-            .order_by(ProgrammeVersion.version.desc())
-            .limit(1)
-        ).first()
-    return Programme(version=row.version, **(DEFAULTS | row.document)) if row else Programme(version=0, **DEFAULTS)
+    return _programme(_newest(db.session))
 
 
 _snapshot = cache.Snapshot("programme", _load)
@@ -83,16 +111,25 @@ def current() -> Programme:
     return _snapshot.get()
 
 
-def change(document: dict[str, Any]) -> int:
-    """Store ``document`` as the new settings and return their version; raise ValidationProblem if it does not fit."""
-    document = schemas.load(_schema, document)
+def change(document: dict[str, Any], seen: Seen | None = None) -> Programme:
+    """Store ``document`` as the new settings and return them; the same as those in force change nothing.
+
+    Raises ValidationProblem if it does not fit, and PreconditionFailed where the settings are not those ``seen``.
+    """
+    read = schemas.load(_schema, document)
     with unit_of_work() as session:
         # a row lock would need the right to change versions, which nobody has, and would not hold before the first one
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext('programme_version'))"))
-        newest = session.scalar(select(ProgrammeVersion).order_by(ProgrammeVersion.version.desc()).limit(1))
-        if newest is not None and newest.document == document:
-            return int(newest.version)
-        version = (newest.version if newest else 0) + 1
-        session.add(ProgrammeVersion(version=version, document=document, created_at=now()))
+        newest = _newest(session)
+        if seen is not None:
+            seen.check(newest.version if newest else 0)
+        before = _settings(newest)
+        if newest is not None and before == read:
+            return _programme(newest)
+        moment = now()
+        made = ProgrammeVersion(version=(newest.version if newest else 0) + 1, document=read, created_at=moment)
+        session.add(made)
+        for hook in _hooks:
+            hook(before, read, moment)
         cache.bump("programme")
-    return version
+        return _programme(made)

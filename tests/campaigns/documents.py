@@ -36,14 +36,15 @@ def campaign_document(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return document | changes
 
 
-def compiled(*documents: dict[str, Any], paused: Iterable[str] = ()) -> list[Rule]:
+def compiled(*documents: dict[str, Any]) -> list[Rule]:
+    """The rules of ``documents``, whose campaigns get the ids 1, 2, …"""
     schema = CampaignSchema()
     return [
         rule
         for number, document in enumerate(documents, 1)
         for rule in compile_rules(
             schema.load(document), campaign_id=UUID(int=number), version_id=UUID(int=100 + number), version=1,
-            is_paused=document["key"] in paused,
+            merchants={MERCHANT["key"]: UUID(MERCHANT["id"])},
         )
     ]  # fmt: skip
 
@@ -68,8 +69,11 @@ def activity(*lines: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return found | changes
 
 
-def evaluated(rules: Iterable[Rule], subject: Mapping[str, Any]) -> Evaluation:
-    return evaluate(RuleBook(rules), subject, MEMBER, MERCHANT, NOON)
+def evaluated(
+    rules: Iterable[Rule], subject: Mapping[str, Any], paused: Iterable[UUID] = (), **member: Any
+) -> Evaluation:
+    """What ``MEMBER``, with ``member``'s facts in the place of theirs, earns."""
+    return evaluate(RuleBook(rules, frozenset(paused)), subject, MEMBER | member, MERCHANT, NOON)
 
 
 def paid(evaluation: Evaluation) -> dict[str, int]:

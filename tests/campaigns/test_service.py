@@ -1,7 +1,6 @@
 """Campaigns are checked as they are stored, and pay by the version in force when the activity occurred."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import create_app
 from app.campaigns.engine import Evaluation
 from app.campaigns.models import Campaign, CampaignVersion
 from app.campaigns.service import evaluate, explainer, save_campaign
@@ -18,7 +16,6 @@ from app.core.cache import bump
 from app.core.database import db
 from app.core.errors import ValidationProblem
 from app.core.unit_of_work import unit_of_work
-from config import Settings
 from tests.campaigns.documents import (
     MEMBER,
     MERCHANT,
@@ -119,17 +116,6 @@ def test_a_change_is_seen_at_once_in_this_process() -> None:
         assert paid(evaluated()) == {"rule": points}
 
 
-@pytest.fixture
-def other_app(settings: Settings) -> Iterator[Flask]:
-    """Another process's application, as far as caches go."""
-    other = create_app(settings)
-    yield other
-    with other.app_context():
-        for engine in db.engines.values():
-            engine.dispose()
-    other.extensions["redis"].close()
-
-
 def test_a_change_is_seen_within_a_second_in_another_application(other_app: Flask) -> None:
     save_campaign(fixed(10), active_from=NOON)
     with other_app.app_context():
@@ -200,6 +186,15 @@ def test_reasons_are_told_in_the_nearest_language(locale: str, sentence: str) ->
 
 def test_a_rule_that_is_gone_is_told_by_its_key() -> None:
     version_id = save_campaign(fixed(10))
+    assert "gone-rule" in explainer("en")(str(version_id), "gone-rule", "matched")[0]
+
+
+@pytest.mark.parametrize("state", ["ended", "archived", "draft"])
+def test_a_rule_of_a_campaign_that_is_over_is_told_by_its_label(state: str) -> None:
+    version_id = save_campaign(campaign_document(rule_document(labels={"en": "A rule", "zh-CN": "一条规则"})))
+    set_state(state)
+    assert explainer("en")(str(version_id), "rule", "matched") == ("This earned “A rule”.", None)
+    assert explainer("zh-CN")(str(version_id), "rule", "matched") == ("已获得“一条规则”。", None)
     assert "gone-rule" in explainer("en")(str(version_id), "gone-rule", "matched")[0]
 
 

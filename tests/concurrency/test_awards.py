@@ -4,92 +4,16 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
-from threading import Barrier
-
-import psycopg
-import pytest
 
 from app.core.clock import now
-from app.core.ids import new_id
-from app.ledger.service import Verification, verify
 from tests import world
+from tests.concurrency.racing import at_once, held_id
 from tests.world import BASKET_AWARDED, ago, basket
 
 THREADS = 8
 ROUNDS = 20 if os.environ.get("TEST_PROFILE") == "long" else 2
-
-
-def at_once(calls: Sequence[Callable]):
-    """Run ``calls``, each in a thread of its own, from the same moment; return their results in order."""
-    barrier = Barrier(len(calls))
-
-    def run(call):
-        barrier.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
-@pytest.fixture
-def send(app, shop):
-    """A function that posts as the shop, from any thread."""
-    return lambda path, body: app.test_client().post(path, json=body, headers=shop.live)
-
-
-@pytest.fixture
-def send_batches(send):
-    """A function that sends batches all at once and returns the results of each."""
-
-    def run(batches):
-        calls = [lambda items=items: send("/v1/activities/batch", {"activities": items}) for items in batches]
-        answers = at_once(calls)
-        assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
-        return [answer.json["results"] for answer in answers]
-
-    return run
-
-
-@pytest.fixture
-def query(settings):
-    """A function that returns the rows of a statement, as the owner."""
-
-    def run(text):
-        with psycopg.connect(settings.database_owner_url) as connection:
-            return connection.execute(text).fetchall()
-
-    return run
-
-
-@pytest.fixture
-def assert_books(app, query):
-    """A function that checks how much was awarded, that it is in each table once, and that the ledger is proven."""
-
-    def check(activities, awards=4, points=BASKET_AWARDED, waiting=0):
-        counts = {
-            "SELECT count(*) FROM activity": activities,
-            "SELECT count(*) FROM activity_registry": activities + waiting,
-            "SELECT count(*) FROM claim": waiting,
-            "SELECT count(*) FROM posting WHERE kind = 'award'": activities,
-            "SELECT count(*) FROM entry WHERE source = 'issued'": activities * awards,
-            "SELECT count(*) FROM lot": activities * awards,
-            "SELECT count(*) FROM outbox WHERE kind = 'activity'": activities,
-            "SELECT sum(issued) FROM account": activities * points,
-            "SELECT sum(amount) FROM lot": activities * points,
-            "SELECT sum(amount) FROM entry WHERE source = 'issued'": activities * points,
-            "SELECT sum(issued + debt + written_off - pending - available - held - spent - expired - reversed)"
-            " FROM account": 0,
-            "SELECT count(*) FROM (SELECT 1 FROM entry GROUP BY member_id HAVING max(seq) <> count(*)) AS gap": 0,
-            "SELECT count(*) FROM impact_entry": activities,
-        }
-        assert {text: int(query(text)[0][0]) for text in counts} == counts
-        assert [str(difference) for difference in verify(Verification())] == []
-
-    return check
 
 
 def test_one_batch_from_eight_threads_awards_each_basket_once(send_batches, shop, assert_books):
@@ -146,19 +70,6 @@ def test_batches_that_fight_for_ids_over_different_members_all_get_an_answer(sen
     everything = send_batches(batches)
     assert Counter(result["status"] for results in everything for result in results) == {201: 2, 409: 14}
     assert_books(activities=2)
-
-
-@contextmanager
-def held_id(settings, shop, external_id):
-    """Hold an activity's id in a transaction of its own, which ends without it."""
-    with psycopg.connect(settings.database_owner_url) as connection:
-        connection.execute(
-            "INSERT INTO activity_registry (merchant_id, live, external_id, activity_id, revision, digest)"
-            " VALUES (%s, true, %s, %s, 1, '')",
-            (shop.merchant_id, external_id, new_id()),
-        )
-        yield
-        connection.rollback()
 
 
 def test_a_deadlock_is_seen_by_no_caller(send_batches, shop, settings, query, assert_books):

@@ -93,6 +93,28 @@ def test_the_text_of_a_statement_is_kept_by_its_shape() -> None:
     assert text(1, 0) != text(2, 0) != text(7, 0)
 
 
+def test_as_arrays_the_text_depends_on_the_tables_alone() -> None:
+    def statement(count: int, first: RowShape, second: RowShape) -> GuardedWrite:
+        made = GuardedWrite(GUARD, [MEMBERS], as_arrays=True)
+        rows = {
+            OUTBOX: [fact(MEMBERS[0], version) for version in range(count)],
+            PARKED: [(MEMBERS[0], version, "p", "e", 1, now()) for version in range(count)],
+        }
+        made.add(first, rows[first])
+        made.add(second, rows[second])
+        return made
+
+    texts = {
+        statement(count, *order).statement()[0]
+        for count in (1, 3, 50)
+        for order in ((OUTBOX, PARKED), (PARKED, OUTBOX))
+    }
+    assert len(texts) == 1
+    with driver_connection() as connection:
+        assert statement(1, OUTBOX, PARKED).execute(connection) == set(MEMBERS)
+    assert versions(MEMBERS[0]) == [0]
+
+
 def test_a_shape_is_led_by_its_member() -> None:
     with pytest.raises(AssertionError):
         RowShape("outbox", (("version", "bigint"),))

@@ -4,7 +4,10 @@ import pytest
 import redis
 import time_machine
 
-from app.core.rate_limits import body_field, client_network
+from app.core.ids import new_id
+from app.core.rate_limits import body_field, client_network, token_holder
+from app.core.tokens import issue_access_token
+from tests.world import bearer
 
 ADA = {"channel": "email", "address": "ada@example.org"}
 
@@ -63,6 +66,19 @@ def test_a_body_that_names_nobody_counts_for_its_network(app, body):
     by = body_field("address", lambda text: text)
     with app.test_request_context("/", method="POST", data=body, environ_base={"REMOTE_ADDR": "192.0.2.7"}):
         assert by() == ("address:nobody" if b"nobody" in body else "192.0.2.7")
+
+
+def test_a_request_is_told_by_whom_its_token_was_issued_to_if_it_is_ours(app):
+    def told_by(headers):
+        with app.test_request_context("/", headers=headers, environ_base={"REMOTE_ADDR": "192.0.2.7"}):
+            return token_holder()
+
+    subject = new_id()
+    first, second = (issue_access_token("member", subject, new_id(), True)[0] for _ in range(2))
+    assert first != second
+    assert told_by(bearer(first)) == told_by(bearer(second)) == f"member:{subject}"
+    forged = first.rsplit(".", 1)[0] + "." + second.rsplit(".", 1)[1]  # so that nobody uses up another's allowance
+    assert {told_by(headers) for headers in ({}, bearer(forged), bearer("gp_live_x"))} == {"192.0.2.7"}
 
 
 def test_a_hostile_body_is_refused_as_ever(client):

@@ -60,6 +60,36 @@ def test_settings_that_staff_changed_stay(data_dir: Path) -> None:
     assert programme.current().name == "Ours"
 
 
+def test_campaigns_that_staff_changed_stay(context: Flask, data_dir: Path) -> None:
+    prepare(data_dir, BASE_URL, [])
+    found = run.read_credentials(context.config["SETTINGS"])
+    headers = {"Authorization": f"Bearer {found['editor_token']}"}
+    client = context.test_client()
+    for key, step in (("fresh-produce", "pause"), ("green-dollar", "end")):
+        path = f"/v1/admin/campaigns/{key}"
+        seen = headers | {"If-Match": client.get(path, headers=headers).headers["ETag"]}
+        assert client.post(f"{path}/{step}", headers=seen).status_code == 200
+    prepare(data_dir, BASE_URL, [])
+    states = {key: client.get(f"/v1/admin/campaigns/{key}", headers=headers).json["state"]
+              for key in ("fresh-produce", "green-dollar", "certified-products")}  # fmt: skip
+    assert states == {"fresh-produce": "paused", "green-dollar": "ended", "certified-products": "active"}
+
+
+def test_the_demo_s_editor_and_approver_are_two_people(context: Flask, data_dir: Path) -> None:
+    prepare(data_dir, BASE_URL, [])
+    found = run.read_credentials(context.config["SETTINGS"])
+    client = context.test_client()
+    headers = {"Authorization": f"Bearer {found['editor_token']}"}
+    copied = client.post("/v1/admin/campaigns/fresh-produce/copy", json={"key": "fresh-again"}, headers=headers)
+    etag = copied.headers["ETag"]
+    for step, who in (("submit", "editor"), ("approve", "approver"), ("activate", "editor")):
+        headers = {"Authorization": f"Bearer {found[f'{who}_token']}", "If-Match": etag}
+        answer = client.post(f"/v1/admin/campaigns/fresh-again/{step}", json={}, headers=headers)
+        assert answer.status_code == 200, answer.json
+        etag = answer.headers["ETag"]
+    assert answer.json["state"] == "active"
+
+
 def test_lost_secrets_are_made_anew(data_dir: Path) -> None:
     first = prepare(data_dir, BASE_URL, [])
     (data_dir / _FILE).unlink()

@@ -1,26 +1,29 @@
 """The rules in force, compiled and kept in each process; evaluation by them, and the words for what they say."""
 
 import bisect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.engine import Row
+from flask import current_app
+from sqlalchemy import ARRAY, any_, literal, select
+from sqlalchemy.dialects.postgresql import UUID as PgUUID
 
+from app.campaigns import queries
 from app.campaigns.engine import Evaluation, Rule, RuleBook
 from app.campaigns.engine import evaluate as evaluate_book
 from app.campaigns.explanations import explain, label
+from app.campaigns.lifecycle import RUNNING
 from app.campaigns.models import Campaign, CampaignVersion
 from app.campaigns.schemas import CampaignSchema
 from app.campaigns.service.compiling import compile_rules
 from app.core import cache
 from app.core.database import db
+from app.merchants import service as merchants
 
 _schema = CampaignSchema()
-_RUNNING = ("active", "paused")
 BOOKS_KEPT_MAX = 32
 
 
@@ -34,7 +37,9 @@ class _Books:
 
     starts: Sequence[datetime]
     versions: Sequence[tuple[UUID, Sequence[Rule]]]
+    paused: frozenset[UUID]
     rules: Mapping[tuple[UUID, str], Rule]
+    budgets: Mapping[UUID, int]
     books: dict[int, RuleBook] = field(default_factory=dict)
     words: dict[tuple[str, str, str, str], tuple[str, str | None]] = field(default_factory=dict)
 
@@ -43,7 +48,7 @@ class _Books:
         book = self.books.get(count)
         if book is None:
             in_force = dict(self.versions[:count])  # a later version of a campaign takes the place of the earlier
-            book = RuleBook(rule for rules in in_force.values() for rule in rules)
+            book = RuleBook((rule for rules in in_force.values() for rule in rules), self.paused)
             if len(self.books) >= BOOKS_KEPT_MAX:
                 self.books.clear()
             self.books[count] = book
@@ -53,28 +58,54 @@ class _Books:
 def _load() -> _Books:
     with db.engine.connect() as connection:
         rows = connection.execute(
-            select(Campaign.campaign_id, Campaign.state, CampaignVersion.campaign_version_id, CampaignVersion.number,
-                   CampaignVersion.document, CampaignVersion.active_from)
+            select(Campaign.campaign_id, Campaign.state, CampaignVersion.campaign_version_id,
+                   CampaignVersion.active_from)
             .join(CampaignVersion, CampaignVersion.campaign_id == Campaign.campaign_id)
-            .where(Campaign.state.in_(_RUNNING))
+            .where(Campaign.state.in_(RUNNING), CampaignVersion.active_from.is_not(None))
             .order_by(CampaignVersion.active_from, CampaignVersion.number)
         ).all()  # fmt: skip
-    return _make_books(rows)
-
-
-def _make_books(rows: Sequence[Row[Any]]) -> _Books:
-    versions = [
-        (
-            row.campaign_id,
-            compile_rules(
-                _schema.load(row.document), campaign_id=row.campaign_id, version_id=row.campaign_version_id,
-                version=row.number, is_paused=row.state == "paused",
-            ),
-        )
-        for row in rows
-    ]  # fmt: skip
+    compiled = _compiled([row.campaign_version_id for row in rows])
+    versions = [(row.campaign_id, compiled[row.campaign_version_id]) for row in rows]
+    paused = frozenset(row.campaign_id for row in rows if row.state == "paused")
     known = {(rule.version_id, rule.key): rule for _, rules in versions for rule in rules}
-    return _Books([row.active_from for row in rows], versions, known)
+    newest = dict(versions)
+    budgets = {
+        campaign_id: rules[0].budget_points
+        for campaign_id, rules in newest.items()
+        if rules[0].budget_points is not None
+    }
+    return _Books([row.active_from for row in rows], versions, paused, known, budgets)
+
+
+def _compiled(version_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Rule]]:
+    """Return the rules of these versions; a version never changes, so each is read and compiled once a process."""
+    known: Mapping[UUID, Sequence[Rule]] = current_app.extensions.get("compiled_campaigns", {})
+    unknown = [version_id for version_id in version_ids if version_id not in known]
+    compiled = {version_id: known[version_id] for version_id in version_ids if version_id in known}
+    if unknown:
+        compiled |= _compile_versions(unknown)
+    current_app.extensions["compiled_campaigns"] = compiled  # without those that run no longer
+    return compiled
+
+
+def _compile_versions(version_ids: Sequence[UUID]) -> dict[UUID, Sequence[Rule]]:
+    with db.engine.connect() as connection:
+        rows = connection.execute(
+            select(CampaignVersion.campaign_id, CampaignVersion.campaign_version_id, CampaignVersion.number,
+                   CampaignVersion.document)
+            .where(CampaignVersion.campaign_version_id == any_(literal(version_ids, ARRAY(PgUUID))))
+        ).all()  # fmt: skip
+    documents = [_schema.load(row.document) for row in rows]
+    funders = {document["funder"] for document in documents if document["funder"] is not None}
+    found = [merchants.find_merchant_by_key(key) for key in sorted(funders)]
+    by_key = {merchant.key: merchant.merchant_id for merchant in found if merchant is not None}
+    return {
+        row.campaign_version_id: compile_rules(
+            document, campaign_id=row.campaign_id, version_id=row.campaign_version_id, version=row.number,
+            merchants=by_key,
+        )
+        for row, document in zip(rows, documents, strict=True)
+    }  # fmt: skip
 
 
 _snapshot = cache.Snapshot("campaigns", _load)
@@ -85,6 +116,17 @@ def evaluate(
 ) -> Evaluation:
     """Return what ``activity`` earns by the campaign versions in force when it occurred; see ``engine.evaluate``."""
     return evaluate_book(_snapshot.get().at(activity["occurred_at"]), activity, member, merchant, moment)
+
+
+def candidates(activity: Mapping[str, Any], merchant: Mapping[str, Any]) -> Sequence[Rule]:
+    """Return the rules that ``evaluate`` would try on ``activity``: no other limit or budget can concern it."""
+    return _snapshot.get().at(activity["occurred_at"]).candidates_of(activity, merchant)
+
+
+def budgets_of(campaign_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return the budgets, in points, of those of these campaigns that have one now, whatever version paid."""
+    budgets = _snapshot.get().budgets
+    return {campaign_id: budgets[campaign_id] for campaign_id in campaign_ids if campaign_id in budgets}
 
 
 Words = Callable[[str, str, str], tuple[str, str | None]]
@@ -98,11 +140,18 @@ def explainer(locale: str) -> Words:
         known = books.words.get((version_id, key, code, locale))
         if known is None:
             rule = books.rules.get((UUID(version_id), key))
-            known = explain(code, label(rule.labels, locale) if rule else key, locale)
+            labels = rule.labels if rule else _labels_of_what_is_over(UUID(version_id), key)
+            known = explain(code, label(labels, locale) or key, locale)
             books.words[(version_id, key, code, locale)] = known
         return known
 
     return words
+
+
+def _labels_of_what_is_over(version_id: UUID, key: str) -> Mapping[str, str]:
+    """Return the labels of a rule of a campaign that runs no longer; none where there never was such a rule."""
+    document = queries.find_document(db.session, version_id) or {"rules": ()}
+    return next((rule["labels"] for rule in document["rules"] if rule["key"] == key), {})
 
 
 def rule_words(locale: str) -> Callable[[UUID, str], str]:

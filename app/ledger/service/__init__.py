@@ -4,7 +4,7 @@ from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan
 from app.ledger.booking import AccountBook
 from app.ledger.lots import ExpiryTerms, PendingTerms, available_time, expiry_time
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
-from app.ledger.service.books import POINTS_MAX, Posted, lock_account, open_book, settle_due
+from app.ledger.service.books import POINTS_MAX, Posted, lock_account, lock_accounts, open_book, settle_due
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
 from app.ledger.service.history import (
     HistoryPage,
@@ -24,7 +24,7 @@ from app.ledger.service.holds import (
     release_hold,
     spend_points,
 )
-from app.ledger.service.reading import Wallet, read_wallet
+from app.ledger.service.reading import Wallet, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
 from app.ledger.verification import Verification, verify
 
@@ -55,6 +55,7 @@ __all__ = [
     "hold_points",
     "list_entries",
     "lock_account",
+    "lock_accounts",
     "open_accounts",
     "open_book",
     "plan_activity",
@@ -70,6 +71,7 @@ __all__ = [
     "spend_points",
     "start_write",
     "statement_chunks",
+    "sum_paid",
     "verify",
     "write_beside",
     "write_off_debt",

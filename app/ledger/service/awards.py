@@ -20,13 +20,14 @@ def open_accounts(session: Session | scoped_session[Any], member_ids: Sequence[U
         session.execute(insert(Account), [{"member_id": member_id} for member_id in member_ids])
 
 
-def start_write(plans: Sequence[MemberPlan], moment: datetime) -> GuardedWrite:
+def start_write(plans: Sequence[MemberPlan], moment: datetime, is_many: bool = False) -> GuardedWrite:
     """Return the statement that books ``plans`` at ``moment``; other rooms add their rows to it and execute it.
 
-    A member whose account was changed meanwhile, owes points or has something due is not granted: go again under the
-    account's lock, with ``award_in_book``.
+    A member whose account was changed meanwhile or is locked by somebody else, owes points or has something due is
+    not granted: go again under the account's lock, where that is due with ``award_in_book``. ``is_many`` says that now
+    few activities come and now many, and keeps all of them to few texts.
     """
-    return guarded_write(plans, moment)
+    return guarded_write(plans, moment, is_many)
 
 
 def write_beside(member_id: UUID) -> GuardedWrite:

@@ -1,6 +1,6 @@
 """Open and close the book of an account: lock it, settle what is due, and write what was entered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.core.database import driver_connection
 from app.core.unit_of_work import unit_of_work
-from app.ledger import queries
+from app.ledger import queries, settling_queries
 from app.ledger.awarding import AccountState
 from app.ledger.booking import BUCKETS, AccountBook, write_books
 from app.ledger.errors import AccountNotFound, InvalidPoints, PostingKeyReused
@@ -142,6 +142,12 @@ def lock_account(member_id: UUID) -> None:
     with unit_of_work() as session:
         if queries.lock_account(session, member_id) is None:
             raise AccountNotFound
+
+
+def lock_accounts(member_ids: Collection[UUID]) -> None:
+    """Lock the accounts, in the order of their members, until the open unit of work ends, as ``lock_account`` does."""
+    with unit_of_work(), driver_connection() as connection:
+        settling_queries.lock_accounts(connection, member_ids)
 
 
 def settle_due(member_id: UUID, moment: datetime) -> AccountState:

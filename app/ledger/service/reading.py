@@ -1,5 +1,6 @@
-"""Read the ledger: the wallet by the clock, at any moment."""
+"""Read the ledger: the wallet by the clock, at any moment; what campaigns have paid."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -124,3 +125,8 @@ def _read_past(account: Account, moment: datetime) -> Wallet:
         as_of=moment,
         version=account.version,
     )
+
+
+def sum_paid(campaign_version_ids: Collection[UUID]) -> int:
+    """Return the points that live members were paid by these campaign versions, less what was taken back."""
+    return queries.sum_paid(db.session, campaign_version_ids)

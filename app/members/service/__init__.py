@@ -12,6 +12,18 @@ from app.members.service.enrolment import (
     on_enrolled,
     search_members,
 )
+from app.members.service.households import (
+    HouseholdFacts,
+    Housemate,
+    IssuedInvite,
+    create_household,
+    get_household,
+    invite_into_household,
+    join_household,
+    leave_household,
+    rename_household,
+    withdraw_invites,
+)
 from app.members.service.profile import change_profile
 from app.members.service.sessions import (
     MemberPrincipal,
@@ -25,6 +37,9 @@ from app.members.service.sessions import (
 from app.members.service.sign_in import SignIn, request_code, sign_in
 
 __all__ = [
+    "HouseholdFacts",
+    "Housemate",
+    "IssuedInvite",
     "MemberFacts",
     "MemberPrincipal",
     "SignIn",
@@ -32,18 +47,25 @@ __all__ = [
     "authenticate",
     "change_profile",
     "check_member",
+    "create_household",
     "end_session",
     "enrol_many",
     "enrol_member",
     "find_by_code",
     "forget_old",
+    "get_household",
     "get_member",
     "ids_by_code",
+    "invite_into_household",
+    "join_household",
+    "leave_household",
     "list_members",
     "on_enrolled",
     "refresh_session",
+    "rename_household",
     "request_code",
     "search_members",
     "sign_in",
     "start_session",
+    "withdraw_invites",
 ]

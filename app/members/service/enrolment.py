@@ -28,7 +28,7 @@ _hooks: list[EnrolmentHook] = []
 
 @dataclass(frozen=True, slots=True)
 class MemberFacts:
-    """What other rooms may know of a member."""
+    """What other rooms may know of a member; ``household_id`` is None for one who is in no household."""
 
     member_id: UUID
     live: bool
@@ -44,6 +44,7 @@ class MemberFacts:
     tier: str
     tags: tuple[str, ...]
     enrolled_at: datetime
+    household_id: UUID | None
 
 
 def on_enrolled(hook: EnrolmentHook) -> None:
@@ -92,7 +93,7 @@ def enrol_many(
             MemberFacts(
                 member_id=new_id(), live=live, status="active", code=code, alias=None, locale=locale, region=region,
                 time_zone=time_zone, birth_date=None, has_leaderboard_consent=False, has_score_consent=False,
-                tier=TIER_FIRST, tags=(), enrolled_at=moment,
+                tier=TIER_FIRST, tags=(), enrolled_at=moment, household_id=None,
             )
             for code in _free_codes(session, count)
         ]  # fmt: skip
@@ -147,6 +148,7 @@ def facts_of(member: Member) -> MemberFacts:
         tier=member.tier,
         tags=tuple(member.tags),
         enrolled_at=member.enrolled_at,
+        household_id=member.household_id,
     )
 
 

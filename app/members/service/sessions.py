@@ -143,6 +143,6 @@ def authenticate(claims: Claims) -> MemberPrincipal:
 
 
 def forget_old(moment: datetime) -> dict[str, Any]:
-    """Delete the sessions and sign-in codes that ended a day and more before ``moment``; return how many of each."""
+    """Delete the sessions, sign-in codes and invites that ended a day before ``moment``; return how many of each."""
     with unit_of_work() as session:
         return queries.delete_ended(session, moment - timedelta(days=1))

@@ -109,6 +109,7 @@ class FoundMemberSchema(Schema):
     region = fields.String(allow_none=True)
     time_zone = fields.String(allow_none=True)
     tier = fields.String()
+    household_id = fields.UUID(allow_none=True)
     enrolled_at = Timestamp()
 
 
@@ -122,7 +123,7 @@ class FoundMembersSchema(Schema):
 FOUND_EXAMPLE: dict[str, Any] = {
     name: MEMBER_EXAMPLE[name]
     for name in ("id", "code", "alias", "locale", "region", "time_zone", "tier", "enrolled_at")
-} | {"live": True, "status": "active"}
+} | {"live": True, "status": "active", "household_id": "019ab0c2-8e21-7d4b-ab63-7a3c9f2e5d21"}
 
 
 class SignedInSchema(TokensSchema):
