@@ -15,6 +15,8 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
 from app.activities import service as activities
+from app.activities import trial_routes
+from app.activities.backtests import JOB as BACKTEST_JOB
 from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
@@ -117,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ledger_routes,
         campaigns_routes,
         activities_routes,
+        trial_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
@@ -127,7 +130,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for load in (catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
-    for job in (*ledger_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs()):
+    for job in (*ledger_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)

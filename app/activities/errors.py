@@ -37,3 +37,15 @@ class PackagingConflict(ValidationProblem):
     """Two packaging options exclude each other."""
 
     code, title = "packaging_conflict", "Two packaging options exclude each other"
+
+
+class BacktestNotFound(NotFound):
+    """No such backtest of this campaign."""
+
+    code, title = "backtest_not_found", "There is no such backtest"
+
+
+class TooManyBacktests(Conflict):
+    """As many wait as may."""
+
+    code, title = "too_many_backtests", "Too many backtests are waiting; try again once some are done"

@@ -1,10 +1,21 @@
-"""Tables of activities: the registry of merchants' ids, the facts, and those that wait to be claimed."""
+"""Tables of activities: the registry of merchants' ids, the facts, those that wait to be claimed, and backtests."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import Mapped, mapped_column
@@ -31,6 +42,8 @@ class Activity(db.Model):  # type: ignore[name-defined,misc]
     """One revision of an activity: the body as it was sent and the outcome, as codes, of its evaluation."""
 
     __tablename__ = "activity"
+    # rows come nearly in the order of time: a few bytes for a hundred pages of them are enough to find a period
+    __table_args__ = (Index("ix_activity_occurred_at", "occurred_at", postgresql_using="brin"),)
 
     member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
     activity_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
@@ -57,3 +70,41 @@ class Claim(db.Model):  # type: ignore[name-defined,misc]
     occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Backtest(db.Model):  # type: ignore[name-defined,misc]
+    """A replay of the activities of a period through a version of a campaign; asked for, run by a worker, kept.
+
+    ``state`` is one of queued, running, done, failed; ``schedule`` says when the campaign is taken to run: as_written
+    or whole_period. ``attempt`` counts who took it up; ``heartbeat_at`` is when the last of them was last seen.
+    """
+
+    __tablename__ = "backtest"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed')", name="state_known"),
+        CheckConstraint("schedule IN ('as_written', 'whole_period')", name="schedule_known"),
+        CheckConstraint("from_at < to_at", name="period_in_order"),
+        CheckConstraint("(state = 'done') = (result IS NOT NULL)", name="result_when_done"),
+        CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="error_when_failed"),
+        CheckConstraint("state <> 'running' OR heartbeat_at IS NOT NULL", name="runs_with_heartbeat"),
+        Index("ix_backtest_campaign_id", "campaign_id"),
+        Index("ix_backtest_open", "requested_at", postgresql_where=text("state IN ('queued', 'running')")),
+    )
+
+    backtest_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    campaign_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("campaign.campaign_id"))
+    campaign_version_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("campaign_version.campaign_version_id"))
+    version: Mapped[int] = mapped_column(Integer)
+    from_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    to_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    schedule: Mapped[str] = mapped_column(String)
+    state: Mapped[str] = mapped_column(String)
+    attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    activities_read: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    activities_total: Mapped[int | None] = mapped_column(BigInteger)
+    requested_by: Mapped[UUID | None] = mapped_column(PgUUID, ForeignKey("staff_account.staff_id"))
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    error: Mapped[str | None] = mapped_column(String)

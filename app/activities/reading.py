@@ -120,6 +120,32 @@ def facts_of(read: Mapping[str, Any], occurred_at: datetime, evidence_default: s
     }
 
 
+_CERTIFICATE_ABSENT: Mapping[str, Any] = {"number": None}
+_LINE_ABSENT: Mapping[str, Any] = {
+    "sku": None, "gtin": None, "name": None, "category": None, "quantity": 1, "unit_price": None, "total": None,
+    "weight_g": None, "material": None, "pieces": None, "serial": None,
+}  # fmt: skip
+_ABSENT: Mapping[str, Any] = {
+    "currency": None, "region": None, "channel": None, "completed": False, "device": None, "station": None,
+    "evidence": None,
+}  # fmt: skip
+
+
+def _complete_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    certifications = [{**_CERTIFICATE_ABSENT, **held} for held in line.get("certifications", ())]
+    return {**_LINE_ABSENT, "packaging": [], **line, "certifications": certifications}
+
+
+def facts_of_stored(body: Mapping[str, Any], occurred_at: datetime, evidence_default: str) -> dict[str, Any]:
+    """Return what ``facts_of`` returns, of a body as it was sent: it fitted the contract when it came in.
+
+    What was left out gets the defaults of ``ActivitySchema``; nothing is checked again.
+    """
+    lines = [_complete_line(line) for line in body.get("lines", ())]
+    read = {**_ABSENT, "packaging": [], **body, "lines": lines}
+    return facts_of(read, occurred_at, evidence_default)
+
+
 def impact_subject(facts: Mapping[str, Any]) -> ImpactSubject:
     """Return what of the activity bears on impact."""
     is_trade_in = facts["kind"] == "trade_in"

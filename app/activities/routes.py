@@ -40,11 +40,11 @@ def _merchant() -> MerchantPrincipal:
 
 
 def _words() -> Words:
-    return explainer(_locale())
+    return explainer(reader_locale())
 
 
-def _locale() -> str:
-    """Return the language we have that the reader likes best."""
+def reader_locale() -> str:
+    """Return the language we have that the reader of this request likes best."""
     if "HTTP_ACCEPT_LANGUAGE" not in request.environ:  # as most tills send it, and cheaper to ask than the headers
         return "en"
     liked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
@@ -126,7 +126,7 @@ def get_activity(any_id: str) -> Response:
 @blueprint.response(200, schemas.PreviewAnswerSchema, example=examples.PREVIEW)
 def preview(cart: dict[str, Any]) -> Response:
     """Say what a cart would earn, what else would earn more and what the member could spend; nothing is written."""
-    return private_json(service.preview(_merchant(), cart, _locale()))
+    return private_json(service.preview(_merchant(), cart, reader_locale()))
 
 
 def _activity_page(query: dict[str, Any], member_id: UUID, bound_to: str) -> Response:

@@ -9,6 +9,12 @@ class CampaignNotFound(NotFound):
     code, title = "campaign_not_found", "There is no such campaign"
 
 
+class CampaignVersionNotFound(NotFound):
+    """The campaign has no version of that number."""
+
+    code, title = "campaign_version_not_found", "There is no such version of the campaign"
+
+
 class CampaignKeyTaken(Conflict):
     """A campaign has that key; ``campaign_id`` says which: change that one."""
 

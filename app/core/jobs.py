@@ -1,4 +1,4 @@
-"""Jobs that run at set times, by procrastinate: in the worker, any number of workers beside each other.
+"""Jobs that run at set times, or soon, by procrastinate: in the worker, any number of workers beside each other.
 
 The database sees to it that each tick is deferred once, whoever notices it first, and that a job of one name does not
 queue up behind itself. A job is safe to run twice at once and takes up where it was left: one that is killed needs
@@ -6,6 +6,7 @@ nothing but its next tick. Times are UTC.
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from typing import Any
 import procrastinate
 import structlog
 from flask import Flask, current_app
+from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import DeleteJobCondition, Status
 from prometheus_client import Counter
 
 from app.core import embedded
+from app.core.clock import now
 from app.core.database import APP_ROLE
 from app.core.jobs_schema import JOBS_SCHEMA
 from config import Settings
@@ -67,6 +70,19 @@ def run_job(job: Job, stop: threading.Event) -> object:
     return result
 
 
+def defer_job(name: str) -> None:
+    """Let a worker run the registered job ``name`` as soon as one is free; nothing where it waits already.
+
+    In a transaction of its own: call it once what the job is to find has been committed.
+    """
+    settings: Settings = current_app.config["SETTINGS"]
+    connector = procrastinate.SyncPsycopgConnector(
+        conninfo=embedded.services_of(settings).database_url, kwargs=_connection_options(), min_size=1, max_size=1
+    )
+    with procrastinate.App(connector=connector).open() as scheduler, contextlib.suppress(AlreadyEnqueued):
+        scheduler.configure_task(jobs()[name].name, queueing_lock=name).defer(timestamp=int(now().timestamp()))
+
+
 class _Forward(logging.Handler):
     """Write what the library has to say as lines of our log."""
 
@@ -74,12 +90,16 @@ class _Forward(logging.Handler):
         log.warning("procrastinate", message=record.getMessage()[:500])
 
 
+def _connection_options() -> dict[str, str]:
+    options = f"-c role={APP_ROLE} -c search_path={JOBS_SCHEMA} -c timezone=UTC -c lock_timeout=10s"
+    return {"options": options, "application_name": "greenpoints-jobs"}
+
+
 def _scheduler(app: Flask, stop: threading.Event) -> procrastinate.App:
     settings: Settings = app.config["SETTINGS"]
-    options = f"-c role={APP_ROLE} -c search_path={JOBS_SCHEMA} -c timezone=UTC -c lock_timeout=10s"
     connector = procrastinate.PsycopgConnector(
         conninfo=embedded.services_of(settings).database_url,
-        kwargs={"options": options, "application_name": "greenpoints-jobs"},
+        kwargs=_connection_options(),
         min_size=1,
         max_size=CONCURRENCY + 1,
     )

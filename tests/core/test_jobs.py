@@ -87,10 +87,23 @@ def test_a_running_job_is_told_to_stop_and_finishes(app: Flask, registered: dict
     assert finished.is_set()
 
 
+def test_a_job_that_is_deferred_runs_before_it_is_due_and_waits_once(
+    app: Flask, registered: dict[str, jobs.Job]
+) -> None:
+    ran = threading.Event()
+    jobs.register_job(app, jobs.Job("one", "0 0 29 2 *", lambda _: ran.set()))
+    for _ in range(2):
+        jobs.defer_job("one")
+    waiting = text("SELECT count(*) FROM procrastinate.procrastinate_jobs WHERE task_name = 'one'")
+    assert db.session.scalar(waiting) == 1
+    db.session.remove()
+    work(app, ran)
+
+
 def test_every_job_of_the_application_has_its_time(app: Flask) -> None:
     assert {job.name for job in jobs.jobs().values()} == {
         "settle_due_accounts", "take_snapshots", "warn_of_expiry", "forget_warnings", "notice_budgets",
-        "forget_idempotency_keys", "forget_sessions_and_codes",
+        "forget_idempotency_keys", "forget_sessions_and_codes", "run_backtests",
     }  # fmt: skip
     for job in jobs.jobs().values():
         jobs.run_job(job, threading.Event())

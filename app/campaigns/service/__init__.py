@@ -41,7 +41,16 @@ from app.campaigns.service.saving import (
     import_campaign,
     save_campaign,
 )
-from app.campaigns.usage import LimitAsk, Member, Subjects, Taken, UsageBoard, taken_codes, taken_from_codes
+from app.campaigns.usage import (
+    LimitAsk,
+    Member,
+    Subjects,
+    Taken,
+    UsageBoard,
+    asks_of,
+    taken_codes,
+    taken_from_codes,
+)
 from app.campaigns.usage_queries import ASKED_LIMIT, USED, asked_rows
 from app.campaigns.usage_rows import BUDGET, budget_rows, usage_rows
 
@@ -71,6 +80,7 @@ __all__ = [
     "approve_campaign",
     "archive_campaign",
     "asked_rows",
+    "asks_of",
     "bounds_of",
     "budget_rows",
     "candidates",

@@ -83,12 +83,13 @@ def _compiled(version_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Rule]]:
     unknown = [version_id for version_id in version_ids if version_id not in known]
     compiled = {version_id: known[version_id] for version_id in version_ids if version_id in known}
     if unknown:
-        compiled |= _compile_versions(unknown)
+        compiled |= compile_versions(unknown)
     current_app.extensions["compiled_campaigns"] = compiled  # without those that run no longer
     return compiled
 
 
-def _compile_versions(version_ids: Sequence[UUID]) -> dict[UUID, Sequence[Rule]]:
+def compile_versions(version_ids: Sequence[UUID]) -> dict[UUID, Sequence[Rule]]:
+    """Return the rules of these versions, compiled anew; in force or not."""
     with db.engine.connect() as connection:
         rows = connection.execute(
             select(CampaignVersion.campaign_id, CampaignVersion.campaign_version_id, CampaignVersion.number,
@@ -109,6 +110,15 @@ def _compile_versions(version_ids: Sequence[UUID]) -> dict[UUID, Sequence[Rule]]
 
 
 _snapshot = cache.Snapshot("campaigns", _load)
+
+
+def list_in_force() -> tuple[Sequence[datetime], Sequence[tuple[UUID, Sequence[Rule]]], frozenset[UUID]]:
+    """Return the moments from which versions are in force, what each puts in force, and the campaigns paused now.
+
+    A version is in force until the next of its campaign; both lists are in the order of the moments.
+    """
+    books = _snapshot.get()
+    return books.starts, books.versions, books.paused
 
 
 def evaluate(
