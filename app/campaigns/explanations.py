@@ -11,6 +11,27 @@ REASONS: dict[str, dict[str, tuple[str, str | None]]] = {
         "outside_schedule": ("“{rule}” did not run at that time.", "Look at when “{rule}” runs."),
         "below_minimum": ("This is too little to earn “{rule}”.", "A little more of it earns “{rule}”."),
         "currency_differs": ("“{rule}” counts another currency.", None),
+        "limit_reached_member": (
+            "You have earned as much from “{rule}” as one member can for now.",
+            "Look at when “{rule}” pays again.",
+        ),
+        "limit_reached_household": (
+            "Your household has earned as much from “{rule}” as it can for now.",
+            "Look at when “{rule}” pays again.",
+        ),
+        "limit_reached_device": (
+            "As much as one device can report for “{rule}” has been reported with this one for now.",
+            "Look at when “{rule}” pays again.",
+        ),
+        "limit_reached_merchant": (
+            "“{rule}” has paid as much at this shop as it can for now.",
+            "Try another shop, or look at when “{rule}” pays again.",
+        ),
+        "limit_reached_station": (
+            "“{rule}” has paid as much at this station as it can for now.",
+            "Try another station, or look at when “{rule}” pays again.",
+        ),
+        "budget_exhausted": ("All that there was to give for “{rule}” has been given.", None),
         "evidence_too_weak": ("“{rule}” needs stronger evidence.", "Have it confirmed by staff or a machine."),
         "certificate_missing": (
             "Nothing here holds a certificate that “{rule}” asks for.",
@@ -30,6 +51,12 @@ REASONS: dict[str, dict[str, tuple[str, str | None]]] = {
         "outside_schedule": ("“{rule}”当时未开放。", "查看“{rule}”的开放时间。"),
         "below_minimum": ("数量不足，未能获得“{rule}”。", "再多一点即可获得“{rule}”。"),
         "currency_differs": ("“{rule}”以另一种货币计算。", None),
+        "limit_reached_member": ("您目前从“{rule}”获得的积分已达个人上限。", "查看“{rule}”何时再次发放。"),
+        "limit_reached_household": ("您的家庭目前从“{rule}”获得的积分已达上限。", "查看“{rule}”何时再次发放。"),
+        "limit_reached_device": ("该设备目前上报的“{rule}”已达上限。", "查看“{rule}”何时再次发放。"),
+        "limit_reached_merchant": ("“{rule}”目前在该商户的发放已达上限。", "换一家商户，或查看“{rule}”何时再次发放。"),
+        "limit_reached_station": ("“{rule}”目前在该站点的发放已达上限。", "换一个站点，或查看“{rule}”何时再次发放。"),
+        "budget_exhausted": ("“{rule}”的积分已全部发完。", None),
         "evidence_too_weak": ("“{rule}”需要更可靠的凭证。", "请由店员或设备确认。"),
         "certificate_missing": ("没有符合“{rule}”所需认证的商品。", "请选择带有该认证的商品。"),
         "certificate_expired": ("该认证当日无效。", "请选择认证有效的商品。"),
