@@ -130,7 +130,8 @@ def evaluate(
 ) -> tuple[dict[str, Any], list[ledger.Award], impact.Impact]:
     """Return the outcome, the awards and the impact of ``facts``, writing nothing; the same for award and preview."""
     settings = programme.current()
-    of_member = member.for_rules(moment) if member else {"tier": "seed", "region": None, "tags": [], "age_days": 0}
+    nobody: dict[str, Any] = {"id": None, "tier": "seed", "region": None, "tags": [], "age_days": 0}
+    of_member = member.for_rules(moment) if member else nobody
     of_merchant = {"id": str(merchant.id), "key": merchant.merchant_key}
     evaluation = campaigns.evaluate(facts, of_member, of_merchant, moment)
     void_at = facts["occurred_at"] + timedelta(days=settings.completion_days_max)

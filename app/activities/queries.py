@@ -57,8 +57,9 @@ class MemberFacts:
     locale: str
 
     def for_rules(self, now: datetime) -> dict[str, Any]:
-        """Return the member as conditions see them; the age is in whole days of membership."""
+        """Return the member as rules see them; the age is in whole days of membership."""
         return {
+            "id": self.member_id,
             "tier": self.tier,
             "region": self.region,
             "tags": list(self.tags),
