@@ -13,6 +13,7 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import routes as activities_routes
 from app.campaigns import service as campaigns
+from app.campaigns import shopper_routes as ways_routes
 from app.catalog import service as catalog
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         members_routes,
         merchants_routes,
         ledger_routes,
+        ways_routes,
         activities_routes,
     )
     for room in rooms:
