@@ -20,6 +20,7 @@ from app.activities.backtests import JOB as BACKTEST_JOB
 from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
+from app.campaigns import shopper_routes as ways_routes
 from app.catalog import service as catalog
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         merchants_routes,
         ledger_routes,
         campaigns_routes,
+        ways_routes,
         activities_routes,
         trial_routes,
     )

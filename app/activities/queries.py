@@ -77,7 +77,7 @@ class MemberFacts:
         return Member(self.member_id, self.household_id)
 
     def for_rules(self, now: datetime) -> dict[str, Any]:
-        """Return the member as conditions see them; the age is in whole days of membership."""
+        """Return the member as rules see them; the age is in whole days of membership."""
         return {
             "id": self.member_id,
             "tier": self.tier,

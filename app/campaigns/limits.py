@@ -11,6 +11,7 @@
    bind.
 """
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -20,13 +21,13 @@ from zoneinfo import ZoneInfo
 
 from app.campaigns.engine.arithmetic import round_points, share_by_largest_remainder
 from app.campaigns.engine.outcomes import Base, Desired, Evaluation, Missed
-from app.campaigns.engine.rules import Limit, Rule
+from app.campaigns.engine.rules import Limit
 
 __all__ = ["Granted", "Headroom", "Limit", "LimitKey", "Settlement", "period_start", "settle"]
 
 LimitKey = tuple[UUID, str, str]  # campaign, rule, the limit's key
 _ALWAYS = date(1970, 1, 1)
-_MATCHED = ("matched",)
+_MATCHED: tuple[str, ...] = ("matched",)
 
 
 def period_start(per: str, occurred_at: datetime, zone: ZoneInfo) -> date:
@@ -117,37 +118,37 @@ class _Till:
     ) -> Granted:
         """Pay as much of ``points``, shared as ``lines``, as limits and budget allow."""
         rule = desired.rule
-        allowed, code = self._allowed(rule, points)
-        if code is not None:
-            codes = (*codes, code) if code not in codes else codes
-            if allowed:
-                shares = share_by_largest_remainder(allowed, [share for _, share in lines])
-                lines = [(line, share) for (line, _), share in zip(lines, shares, strict=True)]
-        self._take(rule, allowed)
-        return Granted(desired, allowed, _beside_desired(desired, lines) if allowed else (), codes)
-
-    def _allowed(self, rule: Rule, points: int) -> tuple[int, str | None]:
-        """Return how many of ``points`` can be paid, and the code of what allows the least, if not all."""
         allowed, code = points, None
-        for limit in rule.limits:
-            left = self._left.get((rule.campaign_id, rule.key, limit.key))
-            if left is not None and left < (allowed if limit.unit == "points" else min(allowed, 1)):
-                allowed, code = max(left, 0), limit.code
-        fund = self._funds.get(rule.campaign_id)
-        if fund is not None and fund < allowed:
-            allowed, code = max(fund, 0), "budget_exhausted"
-        return allowed, code
-
-    def _take(self, rule: Rule, points: int) -> None:
+        named: list[tuple[LimitKey, Limit]] = []
         for limit in rule.limits:
             key = (rule.campaign_id, rule.key, limit.key)
-            if key in self._left:
-                self.taken[key] = points if limit.unit == "points" else min(points, 1)
-        if rule.campaign_id in self._funds:
-            self._funds[rule.campaign_id] -= points
-        elif rule.budget_points is None:
-            return
-        self.spent[rule.campaign_id] = self.spent.get(rule.campaign_id, 0) + points
+            left = self._left.get(key)
+            if left is not None:
+                named.append((key, limit))
+                if left < (allowed if limit.unit == "points" else min(allowed, 1)):
+                    allowed, code = max(left, 0), limit.code
+        fund = self._funds.get(rule.campaign_id) if self._funds else None
+        if fund is not None and fund < allowed:
+            allowed, code = max(fund, 0), "budget_exhausted"
+        for key, limit in named:
+            self.taken[key] = allowed if limit.unit == "points" else min(allowed, 1)
+        if fund is not None or rule.budget_points is not None:
+            self._spend(rule.campaign_id, allowed)
+        if code is not None:
+            codes = codes if code in codes else (*codes, code)
+            lines = _shared_again(lines, allowed)
+        return Granted(desired, allowed, _beside_desired(desired, lines) if allowed else (), codes)
+
+    def _spend(self, campaign_id: UUID, points: int) -> None:
+        if campaign_id in self._funds:
+            self._funds[campaign_id] -= points
+        self.spent[campaign_id] = self.spent.get(campaign_id, 0) + points
+
+
+def _shared_again(lines: Sequence[tuple[str | None, int]], points: int) -> Sequence[tuple[str | None, int]]:
+    """Return ``lines`` with ``points`` in all, in proportion to what they have."""
+    shares = share_by_largest_remainder(points, [share for _, share in lines]) if points else [0] * len(lines)
+    return [(line, share) for (line, _), share in zip(lines, shares, strict=True)]
 
 
 def _beside_desired(
@@ -155,14 +156,14 @@ def _beside_desired(
 ) -> tuple[tuple[str | None, int, int], ...]:
     """Return ``lines`` with what each was to get."""
     if lines is desired.lines:
-        return tuple([(line, points, points) for line, points in desired.lines])
-    wanted = dict(desired.lines)
-    if any(points > wanted[line] for line, points in lines):
+        return tuple([(line, points, points) for line, points in lines])
+    wanted = [points for _, points in desired.lines]
+    paid = [points for _, points in lines]
+    if any(map(operator.gt, paid, wanted)):
         # sharing anew has moved a point from one line to another: what was wanted moves with it
-        paid = [points for _, points in lines]
-        more = share_by_largest_remainder(desired.points - sum(paid), [share or 1 for share in wanted.values()])
-        wanted = {line: points + extra for (line, points), extra in zip(lines, more, strict=True)}
-    return tuple([(line, points, wanted[line]) for line, points in lines])
+        more = share_by_largest_remainder(desired.points - sum(paid), [share or 1 for share in wanted])
+        wanted = list(map(operator.add, paid, more))
+    return tuple([(line, points, share) for (line, points), share in zip(lines, wanted, strict=True)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +201,8 @@ def _grant_multiplier(till: _Till, desired: Desired, base: Base | None, cuts: It
     names = [line for line, _ in desired.lines]
     amounts, over = base.multiplied(rule, names)
     points = min(desired.points, round_points(rule.rounding, sum(amounts), over))
-    if points == desired.points:
-        return till.grant(desired, points, desired.lines, _MATCHED)
-    codes = (*_MATCHED, next(cut.paid.codes[-1] for cut in cuts if cut.bears_on(desired)))
-    shares = share_by_largest_remainder(points, amounts) if points else [0] * len(names)
-    return till.grant(desired, points, list(zip(names, shares, strict=True)), codes)
+    lines = _shared_again(list(zip(names, amounts, strict=True)), points)
+    codes = _MATCHED
+    if points < desired.points:
+        codes = (*_MATCHED, next(cut.paid.codes[-1] for cut in cuts if cut.bears_on(desired)))
+    return till.grant(desired, points, lines, codes)

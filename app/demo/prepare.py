@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from app.campaigns import service as campaigns
@@ -24,6 +25,7 @@ MERCHANT_KEY = "demo-grocer"
 DEMO_HOUSEHOLD = 900  # the household of the data's very first basket
 DEMO_ADDRESS = "shopper@greenpoints.example"
 _PROGRAMME = Path(__file__).with_name("programme.json")
+_CAMPAIGNS = Path(__file__).with_name("campaigns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,24 @@ def ref_of(household: int) -> str:
     return f"household-{household}"
 
 
+def campaign_documents() -> list[dict[str, Any]]:
+    """Return the documents of the demo's campaigns, each from its own file, by the names of these."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(_CAMPAIGNS.glob("*.json"))]
+
+
 def load_programme() -> None:
-    """Store the demo's settings and campaigns where none stand there yet; what staff changed since stays."""
-    document = json.loads(_PROGRAMME.read_text(encoding="utf-8"))
+    """Store the demo's settings where none stand there yet, and its campaigns but for those that staff changed.
+
+    The merchant who funds one is there already. A version pays from its campaign's start on, so that baskets of the
+    past are paid too; one that starts later is in force already, so that shoppers see it coming.
+    """
     with unit_of_work():
         if programme.current().version == 0:
-            programme.change(document["settings"])
-        for campaign in document["campaigns"]:
-            if not campaigns.is_of_staff(campaign["key"]):
-                campaigns.save_campaign(campaign, datetime.fromisoformat(campaign["starts_at"]))
+            programme.change(json.loads(_PROGRAMME.read_text(encoding="utf-8")))
+        moment = now()
+        for document in campaign_documents():
+            if not campaigns.is_of_staff(document["key"]):
+                campaigns.save_campaign(document, min(datetime.fromisoformat(document["starts_at"]), moment))
 
 
 def _merchant(moment: datetime) -> UUID:
@@ -107,8 +118,8 @@ def prepare(data_dir: Path, base_url: str, households: Sequence[int]) -> Prepare
     moment = now()
     catalog.load_reference()
     impact.load_reference()
-    load_programme()
     merchant_id = _merchant(moment)
+    load_programme()
     member_id = _demo_member(merchant_id, moment)
     _enrol(merchant_id, households, moment)
     known = load_secrets(data_dir)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, scoped_session
 
@@ -34,6 +34,12 @@ def find_merchant(session: _Session, merchant_id: UUID) -> Merchant | None:
 def find_merchant_by_key(session: _Session, key: str) -> Merchant | None:
     """Return the merchant of that readable name."""
     return session.scalar(select(Merchant).where(Merchant.key == key))
+
+
+def list_merchants(session: _Session, ids: Collection[UUID], keys: Collection[str]) -> Sequence[Merchant]:
+    """Return the merchants of these ids or readable names that there are, by readable name."""
+    wanted = or_(Merchant.merchant_id.in_(ids), Merchant.key.in_(keys))
+    return session.scalars(select(Merchant).where(wanted).order_by(Merchant.key)).all()
 
 
 def lock_key(session: _Session, merchant_id: UUID, key_id: UUID) -> MerchantKey | None:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.campaigns.engine import Evaluation, Rule, RuleBook, evaluate
+from app.campaigns.limits import Headroom, Settlement
 from app.campaigns.schemas import CampaignSchema
 from app.campaigns.service.compiling import compile_rules
 
@@ -89,3 +90,21 @@ def missed(evaluation: Evaluation) -> dict[str, str]:
 def by_line(evaluation: Evaluation, key: str) -> dict[str | None, int]:
     """The lines of one rule's award with their points."""
     return next(dict(desired.lines) for desired in evaluation.desired if desired.rule.key == key)
+
+
+def granted(settlement: Settlement) -> dict[str, int]:
+    """Points that are paid, by rule."""
+    return {each.desired.rule.key: each.points for each in settlement.granted}
+
+
+def headroom(rules: Iterable[Rule], *, left: Mapping[str, int] | None = None, funds: int | None = None) -> Headroom:
+    """What is left of limits, by "rule by:unit:per", and of the budget of each campaign."""
+    found = list(rules)
+    named = {
+        (rule.campaign_id, rule.key, limit.key): (left or {})[f"{rule.key} {limit.key}"]
+        for rule in found
+        for limit in rule.limits
+        if f"{rule.key} {limit.key}" in (left or {})
+    }
+    assert len(named) == len(left or {}), "each names a limit that there is"
+    return Headroom(named, {} if funds is None else {rule.campaign_id: funds for rule in found})

@@ -16,14 +16,14 @@ No database, no Flask; ``now`` is passed in. The same function serves the award 
    where ``maximum`` has cut a base rule, times what that left. They compete in their groups, and are rounded and
    bounded, as base rules are; they do not multiply each other.
 7. An expression that fails, or a rule that would pay more points than a ledger takes, is a ``rule_error``: it pays
-   nothing, is counted, and the others go on.
+   nothing, and the others go on.
 
 What limits and budgets leave of this is worked out by ``limits.settle``.
 """
 
 from app.campaigns.engine.arithmetic import share_by_largest_remainder
 from app.campaigns.engine.book import UNTRIED_MAX, RuleBook
-from app.campaigns.engine.evaluating import evaluate, rule_errors_total
+from app.campaigns.engine.evaluating import evaluate
 from app.campaigns.engine.outcomes import Desired, Evaluation, Missed
 from app.campaigns.engine.rules import Limit, Rule, Stacking
 
@@ -37,6 +37,5 @@ __all__ = [
     "RuleBook",
     "Stacking",
     "evaluate",
-    "rule_errors_total",
     "share_by_largest_remainder",
 ]

@@ -31,6 +31,7 @@ class Contexts:
         self._now = now
         self._whole_fields = whole_fields
         self._line_fields = line_fields
+        self._of_lines = [(name, line_fields[name]) for name in _OF_LINES if name in line_fields]
         self._beside_line: Mapping[str, Any] | None = None
         self._made: dict[int, cel.Context] = {}
 
@@ -46,10 +47,9 @@ class Contexts:
             return make_context(self._shared(self._whole_fields))
         if self._beside_line is None:
             self._beside_line = self._shared(self._line_fields)
-        context = make_context(self._beside_line)
-        for name in _OF_LINES:
-            if name in self._line_fields:
-                context.add_variable(name, _part(self._lines[place], self._line_fields[name], _NO_FIELDS))
+        context, line = make_context(self._beside_line), self._lines[place]
+        for name, wanted in self._of_lines:
+            context.add_variable(name, {field: line[field] for field in wanted or line if field in line})
         return context
 
     def _shared(self, fields: Fields) -> dict[str, Any]:

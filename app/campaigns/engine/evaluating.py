@@ -6,8 +6,6 @@ from math import lcm
 from typing import Any
 from uuid import UUID
 
-from prometheus_client import Counter
-
 from app.campaigns.audiences import is_held_out
 from app.campaigns.engine.arithmetic import share_by_largest_remainder
 from app.campaigns.engine.book import Plan, RuleBook
@@ -22,7 +20,6 @@ from app.core.evidence import RANK
 from app.ledger.service import POINTS_MAX
 
 _NO_CERTIFICATES: Mapping[str, Mapping[str, Any]] = {}
-rule_errors_total = Counter("greenpoints_rule_errors_total", "Rules that failed on an activity", ["campaign", "rule"])
 
 
 def evaluate(
@@ -64,19 +61,17 @@ class _Run:
         self._pay(self._base_offers(plan.bases))
         if plan.multipliers:
             self._pay(self._multiplier_offers(plan.multipliers))
-            self._desired.sort(key=lambda desired: desired.rule.order)
         for untried in plan.untried:
             code = self._barred(untried.rule)
             if code is None:
                 self._missed.append(untried)
             else:
                 self._miss(untried.rule, code)
+        self._desired.sort(key=lambda desired: desired.rule.order)
         self._missed.sort(key=lambda missed: missed.rule.order)
         return Evaluation(tuple(self._desired), tuple(self._missed))
 
     def _miss(self, rule: Rule, code: str) -> None:
-        if code == "rule_error":
-            rule_errors_total.labels(rule.campaign_key, rule.key).inc()
         self._missed.append(Missed(rule, code))
 
     def _barred(self, rule: Rule) -> str | None:
@@ -168,7 +163,6 @@ class _Run:
         """Turn the offers that win in their groups into desired awards."""
         if any(offer.rule.stacking is not None for offer in offers):
             standing, beaten = decide(offers)
-            standing.sort(key=lambda offer: offer.rule.order)
             for rule in beaten:
                 self._miss(rule, "beaten_in_group")
         else:

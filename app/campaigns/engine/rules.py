@@ -80,6 +80,7 @@ class Rule:
     budget_points: int | None
     funder: UUID | None
     labels: Mapping[str, str]
+    campaign_labels: Mapping[str, str]
     descriptions: Mapping[str, str]
 
     @cached_property

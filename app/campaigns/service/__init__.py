@@ -41,6 +41,7 @@ from app.campaigns.service.saving import (
     import_campaign,
     save_campaign,
 )
+from app.campaigns.service.ways import Position, choose_locale, list_ways
 from app.campaigns.usage import (
     LimitAsk,
     Member,
@@ -70,6 +71,7 @@ __all__ = [
     "LockedBounds",
     "Member",
     "Missed",
+    "Position",
     "Rule",
     "Settlement",
     "Subjects",
@@ -85,6 +87,7 @@ __all__ = [
     "budget_rows",
     "candidates",
     "change_campaign",
+    "choose_locale",
     "copy_campaign",
     "create_campaign",
     "end_campaign",
@@ -99,6 +102,7 @@ __all__ = [
     "is_of_staff",
     "list_campaigns",
     "list_versions",
+    "list_ways",
     "new_board",
     "note_exhausted",
     "notice_budgets",

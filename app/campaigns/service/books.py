@@ -4,10 +4,12 @@ import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from flask import current_app
+from prometheus_client import Counter
 from sqlalchemy import ARRAY, any_, literal, select
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 
@@ -25,6 +27,15 @@ from app.merchants import service as merchants
 
 _schema = CampaignSchema()
 BOOKS_KEPT_MAX = 32
+rule_errors_total = Counter("greenpoints_rule_errors_total", "Rules that failed on an activity", ["campaign", "rule"])
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A campaign that runs, or is about to: the rules of one version, and from when on these are in force."""
+
+    active_from: datetime
+    rules: Sequence[Rule]
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,18 @@ class _Books:
                 self.books.clear()
             self.books[count] = book
         return book
+
+    def running(self, moment: datetime, until: datetime) -> list[Running]:
+        found: dict[UUID, Running] = {}
+        for start, (campaign_id, rules) in zip(self.starts, self.versions, strict=True):
+            if start <= moment or (start <= until and campaign_id not in found):
+                found[campaign_id] = Running(start, rules)
+        return [each for campaign_id, each in found.items() if campaign_id not in self.paused]
+
+    @cached_property
+    def languages(self) -> Sequence[str]:
+        rules = [rule for _, rules in self.versions for rule in rules]
+        return sorted({locale for rule in rules for locale in (*rule.labels, *rule.campaign_labels)})
 
 
 def _load() -> _Books:
@@ -97,9 +120,7 @@ def compile_versions(version_ids: Sequence[UUID]) -> dict[UUID, Sequence[Rule]]:
             .where(CampaignVersion.campaign_version_id == any_(literal(version_ids, ARRAY(PgUUID))))
         ).all()  # fmt: skip
     documents = [_schema.load(row.document) for row in rows]
-    funders = {document["funder"] for document in documents if document["funder"] is not None}
-    found = [merchants.find_merchant_by_key(key) for key in sorted(funders)]
-    by_key = {merchant.key: merchant.merchant_id for merchant in found if merchant is not None}
+    by_key = funders_of(documents)
     return {
         row.campaign_version_id: compile_rules(
             document, campaign_id=row.campaign_id, version_id=row.campaign_version_id, version=row.number,
@@ -107,6 +128,12 @@ def compile_versions(version_ids: Sequence[UUID]) -> dict[UUID, Sequence[Rule]]:
         )
         for row, document in zip(rows, documents, strict=True)
     }  # fmt: skip
+
+
+def funders_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, UUID]:
+    """Return by key the ids of the merchants that pay for any of these read documents, as far as there are such."""
+    keys = {document["funder"] for document in documents if document["funder"] is not None}
+    return {merchant.key: merchant.merchant_id for merchant in merchants.list_merchants(keys=keys)}
 
 
 _snapshot = cache.Snapshot("campaigns", _load)
@@ -124,13 +151,33 @@ def list_in_force() -> tuple[Sequence[datetime], Sequence[tuple[UUID, Sequence[R
 def evaluate(
     activity: Mapping[str, Any], member: Mapping[str, Any], merchant: Mapping[str, Any], moment: datetime
 ) -> Evaluation:
-    """Return what ``activity`` earns by the campaign versions in force when it occurred; see ``engine.evaluate``."""
-    return evaluate_book(_snapshot.get().at(activity["occurred_at"]), activity, member, merchant, moment)
+    """Return what ``activity`` earns by the campaign versions in force when it occurred; see ``engine.evaluate``.
+
+    Rules that failed are counted.
+    """
+    evaluation = evaluate_book(_snapshot.get().at(activity["occurred_at"]), activity, member, merchant, moment)
+    for missed in evaluation.missed:
+        if missed.code == "rule_error":
+            rule_errors_total.labels(missed.rule.campaign_key, missed.rule.key).inc()
+    return evaluation
 
 
 def candidates(activity: Mapping[str, Any], merchant: Mapping[str, Any]) -> Sequence[Rule]:
     """Return the rules that ``evaluate`` would try on ``activity``: no other limit or budget can concern it."""
     return _snapshot.get().at(activity["occurred_at"]).candidates_of(activity, merchant)
+
+
+def running(moment: datetime, until: datetime) -> Sequence[Running]:
+    """Return the campaigns of which a version is in force at ``moment``, and those whose first is by ``until``.
+
+    Neither their schedules nor their audiences are asked; those that are paused are left out.
+    """
+    return _snapshot.get().running(moment, until)
+
+
+def languages() -> Sequence[str]:
+    """Return the locales in which any campaign has a name."""
+    return _snapshot.get().languages
 
 
 def budgets_of(campaign_ids: Iterable[UUID]) -> dict[UUID, int]:

@@ -19,6 +19,7 @@ from app.campaigns.engine import Rule
 from app.campaigns.examples import FactsOf, run_examples
 from app.campaigns.schedules import next_window
 from app.campaigns.schemas import CampaignSchema, schedule_of
+from app.campaigns.service.books import funders_of
 from app.campaigns.service.compiling import compile_rules
 from app.catalog import service as catalog
 from app.core import schemas
@@ -27,7 +28,6 @@ from app.core.database import db
 from app.core.errors import ValidationProblem
 from app.core.ids import new_id
 from app.core.strict_json import pointer
-from app.merchants import service as merchants
 
 OTHERS_MAX = 200
 _schema = CampaignSchema()
@@ -92,9 +92,8 @@ def _check_examples(document: Mapping[str, Any]) -> Sequence[Finding]:
 
 
 def _compile(document: Mapping[str, Any]) -> list[Rule]:
-    funder = document["funder"] and merchants.find_merchant_by_key(document["funder"])
-    by_key = {funder.key: funder.merchant_id} if funder else {}
-    return compile_rules(document, campaign_id=new_id(), version_id=new_id(), version=1, merchants=by_key)
+    funders = funders_of([document])
+    return compile_rules(document, campaign_id=new_id(), version_id=new_id(), version=1, merchants=funders)
 
 
 Check = Callable[[Mapping[str, Any]], Sequence[Finding]]

@@ -27,12 +27,10 @@ def compile_rules(
     version_id: UUID,
     version: int,
     merchants: Mapping[str, UUID] = _NO_MERCHANTS,
-    is_paused: bool = False,
 ) -> list[Rule]:
     """Return the rules of a campaign document, as ``CampaignSchema`` reads it; raise ValidationProblem.
 
-    ``merchants`` has the ids of merchants by key, of which the funder must be one. ``is_paused`` makes no difference:
-    which campaigns are is told to the ``RuleBook``, so that rules outlive a pause.
+    ``merchants`` has the ids of merchants by key, of which the funder must be one.
     """
     of_campaign: dict[str, Any] = {
         "campaign_id": campaign_id,
@@ -44,6 +42,7 @@ def compile_rules(
         "holdout_percent": document["holdout_percent"],
         "budget_points": document["budget"] and document["budget"]["points"],
         "funder": _funder(document["funder"], merchants),
+        "campaign_labels": document["labels"],
         "descriptions": document["descriptions"],
     }
     return [_compile_rule(rule, place, document, of_campaign) for place, rule in enumerate(document["rules"])]

@@ -17,7 +17,13 @@ from app.merchants.service.keys import (
     revoke_key,
     rotate_key,
 )
-from app.merchants.service.merchants import MerchantFacts, create_merchant, find_merchant_by_key, get_merchant
+from app.merchants.service.merchants import (
+    MerchantFacts,
+    create_merchant,
+    find_merchant_by_key,
+    get_merchant,
+    list_merchants,
+)
 
 __all__ = [
     "SCOPES",
@@ -34,6 +40,7 @@ __all__ = [
     "link_customer",
     "link_customers",
     "linked_members",
+    "list_merchants",
     "revoke_key",
     "rotate_key",
     "unlink_customer",

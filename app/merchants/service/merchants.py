@@ -1,5 +1,6 @@
 """Take in a merchant and find it again."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -59,3 +60,8 @@ def find_merchant_by_key(key: str) -> MerchantFacts | None:
     """Return the merchant of that readable name."""
     merchant = queries.find_merchant_by_key(db.session, key)
     return _facts(merchant) if merchant else None
+
+
+def list_merchants(*, ids: Collection[UUID] = (), keys: Collection[str] = ()) -> list[MerchantFacts]:
+    """Return the merchants of these ids or readable names that there are, by readable name."""
+    return [_facts(merchant) for merchant in queries.list_merchants(db.session, ids, keys)] if ids or keys else []
