@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 
+from app.core.binary_arrays import encode_array
 from app.ledger.lots import HoldState, LotState
 
 _LOCK = "SELECT FROM account WHERE member_id = ANY($1::uuid[]) ORDER BY member_id FOR NO KEY UPDATE"
@@ -68,7 +69,7 @@ def _by_member(rows: Sequence[tuple[Any, ...]]) -> dict[UUID, list[LotState]]:
 def lock_accounts(connection: psycopg.Connection[Any], member_ids: Collection[UUID]) -> None:
     """Lock the accounts in the order of their members; waits for those that somebody else has locked."""
     with psycopg.RawCursor(connection) as cursor:
-        cursor.execute(_LOCK.encode(), (list(member_ids),))
+        cursor.execute(_LOCK.encode(), (encode_array("uuid", member_ids),))
 
 
 def list_due_lots(
