@@ -1,4 +1,4 @@
-"""``make bench``: awards over HTTP and the ledger's marks, as ratios to pgbench running an award's bare SQL.
+"""``make bench``: awards over HTTP, marks of the ledger and of campaigns, as ratios to pgbench with an award's bare SQL.
 
 Everything runs on this machine against servers of the bench's own, with durability on. The measurements take turns,
 round by round, so that a drift of the machine's speed meets all of them; medians are what is printed.
@@ -25,12 +25,13 @@ from rich.table import Table
 
 from app import create_app
 from app.core import embedded, migrate, serving
-from bench import bare_sql, ledger, world
+from bench import bare_sql, campaigns, ledger, world
 from config import load_settings
 
 HOST = "127.0.0.1"
 CONNECTIONS = 16
 BATCH_CONNECTIONS = 4
+MARKS = (*ledger.MARKS, *campaigns.MARKS)
 LOAD = Path(__file__).with_name("load.lua")
 # name, activities a request (0: the single route), lines an activity, goal as a ratio to P1
 MEASUREMENTS = (
@@ -57,11 +58,8 @@ class Load:
     key: str
     owner_url: str
 
-    def send(self, activities: int, lines: int, seconds: int, members: int = world.MEMBERS) -> tuple[float, float]:
-        """Return the awards per second that the database gained meanwhile, and a request's p99 in ms.
-
-        Raises for any refusal.
-        """
+    def send(self, activities: int, lines: int, seconds: int, members: int = world.MEMBERS) -> ledger.Sent:
+        """Send for so long and return what came of it; raises for any refusal."""
         environment = os.environ | {
             "ACTIVITIES": str(activities), "LINES": str(lines), "MEMBERS": str(members), "RUN": f"{time.time_ns()}",
             "KEY": f"Bearer {self.key}",
@@ -76,10 +74,14 @@ class Load:
         elapsed = time.monotonic() - started
         if "Non-2xx" in done.stdout or re.search(r"Socket errors: .*[1-9]", done.stdout):
             raise RuntimeError(done.stdout)
-        p99 = re.search(r"99%\s+([0-9.]+)(us|ms|s)", done.stdout)
-        assert p99 is not None
-        taken_ms = float(p99.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]
-        return (_awards(self.owner_url) - before) / elapsed, taken_ms
+        p50_ms, p99_ms = (_taken_ms(done.stdout, percent) for percent in (50, 99))
+        return ledger.Sent((_awards(self.owner_url) - before) / elapsed, p50_ms, p99_ms)
+
+
+def _taken_ms(told: str, percent: int) -> float:
+    found = re.search(rf"{percent}%\s+([0-9.]+)(us|ms|s)", told)
+    assert found is not None
+    return float(found.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[found.group(2)]
 
 
 def _wait_until_ready(url: str) -> None:
@@ -142,8 +144,8 @@ def _rounds(
         bench.p1 = p1()
         rates.setdefault("P1", []).append(bench.p1)
         for name, activities, lines, _ in MEASUREMENTS if "http" in only else ():
-            rates.setdefault(name, []).append(bench.load(activities, lines, bench.seconds)[0])
-        for mark in ledger.MARKS:
+            rates.setdefault(name, []).append(bench.load(activities, lines, bench.seconds).rate)
+        for mark in MARKS:
             # the same rows are weighed only once
             if mark.key in only and (mark.key != "disk" or not marks.get("disk")):
                 marks.setdefault(mark.key, []).append(mark.measure(bench))
@@ -171,10 +173,10 @@ def _show(found: dict[str, list[float]]) -> None:
 
 
 def _show_marks(found: Found) -> None:
-    table = Table(title="The ledger's marks, median of the rounds")
+    table = Table(title="Marks of the ledger and of campaigns, median of the rounds")
     for column in ("what", "ratio", "goal", "min - max", "the round in the middle"):
         table.add_column(column, justify="left" if column in ("what", "the round in the middle") else "right")
-    for mark in ledger.MARKS:
+    for mark in MARKS:
         if rounds := sorted(found.get(mark.key, ())):
             ratio, told = rounds[len(rounds) // 2]
             goal = f"{'≤' if mark.is_at_most else '≥'} {mark.goal:g} {'met' if mark.is_met(ratio) else 'MISSED'}"
@@ -187,7 +189,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
-    known = ("http", *(mark.key for mark in ledger.MARKS))
+    known = ("http", *(mark.key for mark in MARKS))
     parser.add_argument("--only", nargs="+", choices=known, default=known, help="what to measure; all of it otherwise")
     arguments = parser.parse_args()
     wrk = shutil.which("wrk")
