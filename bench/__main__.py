@@ -1,4 +1,4 @@
-"""``make bench``: awards over HTTP, marks of the ledger and of campaigns, as ratios to pgbench with an award's bare SQL.
+"""``make bench``: awards over HTTP, marks of the ledger and of campaigns, as ratios to pgbench running bare SQL.
 
 Everything runs on this machine against servers of the bench's own, with durability on. The measurements take turns,
 round by round, so that a drift of the machine's speed meets all of them; medians are what is printed.
