@@ -128,7 +128,7 @@ class _Round:
         plans = list(self.plans.values())
         write = ledger.start_write(plans, self.moment, is_many=len(self.prepared) > 1)
         granted = write.execute(connection)
-        if any(write.answers):  # a slot of a budget is running low
+        if write.answers and write.answers[1]:  # a slot of a budget is running low
             self.low = {row[1] for row in write.rows[campaigns.BUDGET]}
         return granted
 

@@ -53,10 +53,13 @@ BUDGET = RowShape(
 locked_slot AS MATERIALIZED (
   SELECT asked.campaign_id, asked.live, asked.points, free.slot, free.remaining
   FROM asked_budget AS asked CROSS JOIN LATERAL (
-    SELECT s.slot, s.remaining FROM budget_slot AS s
-    WHERE s.campaign_id = asked.campaign_id AND s.live = asked.live
-      AND s.remaining >= CASE WHEN asked.slots = 1 THEN asked.points ELSE 1 END
-    ORDER BY (s.slot + asked.first) % 32 LIMIT asked.slots FOR NO KEY UPDATE SKIP LOCKED) AS free),
+    SELECT one.slot, one.remaining FROM generate_series(0, 31) AS step CROSS JOIN LATERAL (
+      SELECT s.slot, s.remaining FROM budget_slot AS s
+      WHERE s.campaign_id = asked.campaign_id AND s.live = asked.live
+        AND s.slot = ((asked.first + step) % 32)::smallint
+        AND s.remaining >= CASE WHEN asked.slots = 1 THEN asked.points ELSE 1 END
+      FOR NO KEY UPDATE SKIP LOCKED) AS one
+    LIMIT asked.slots) AS free),
 part AS (
   SELECT campaign_id, live, slot, remaining, points,
          sum(remaining) OVER (PARTITION BY campaign_id, live ORDER BY slot) - remaining AS before FROM locked_slot),

@@ -5,7 +5,11 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from app.campaigns.models import Campaign
+from app.campaigns.service import read_budgets, save_campaign
+from app.core.database import db
 from tests import world
 from tests.answers import assert_problem
 from tests.world import BASKET_AWARDED, ago, basket, line
@@ -72,6 +76,33 @@ def test_a_preview_equals_the_award_that_follows(cart, preview, client, shop, cu
     assert {name: previewed.json[name] for name in SHARED} == {name: awarded.json[name] for name in SHARED}
     assert awarded.json["points"]["awarded"] == sum(award["points"] for award in awarded.json["awards"])
     assert all(award["points"] >= 0 for award in awarded.json["awards"])
+
+
+@pytest.fixture
+def bounded(shop):
+    """A campaign of which one customer soon has had all: limits of its rules, and a budget."""
+    limits = [{"unit": "points", "by": "member", "per": "month", "amount": 400},
+              {"unit": "count", "by": "household", "per": "year", "amount": 20}]  # fmt: skip
+    rule = {"key": "euro", "kind": "purchase", "scope": "line", "labels": {"en": "Each euro"}, "limits": limits,
+            "award": {"type": "per_amount", "points": 1, "per": 100, "currency": "EUR"}}  # fmt: skip
+    double = {"key": "double", "kind": "purchase", "scope": "activity", "labels": {"en": "Double"},
+              "award": {"type": "multiplier", "factor": "2"}}  # fmt: skip
+    document = {"key": "bounded", "labels": {"en": "Bounded"}, "starts_at": "2020-01-01T00:00:00Z",
+                "budget": {"points": 700}, "rules": [rule, double]}  # fmt: skip
+    save_campaign(document, active_from=world.LONG_AGO)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cart=carts)
+def test_a_preview_equals_the_award_also_where_limits_and_budgets_cut(cart, preview, client, shop, customer, bounded):
+    cart = cart | {"occurred_at": ago(hours=1), "member": {"ref": customer.ref}}
+    previewed = preview(cart)
+    assert previewed.status_code == 200, previewed.text
+    awarded = client.post("/v1/activities", json=cart | {"id": f"bound-{next(_numbers)}"}, headers=shop.live)
+    assert {name: previewed.json[name] for name in SHARED} == {name: awarded.json[name] for name in SHARED}
+    [campaign_id] = db.session.scalars(select(Campaign.campaign_id).where(Campaign.key == "bounded"))
+    assert 0 <= read_budgets([campaign_id])[campaign_id].left <= 700
+    db.session.remove()
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
