@@ -51,7 +51,7 @@ def _store(bench: Bench, document: dict[str, Any]) -> None:
 def _end(bench: Bench, keys: str) -> None:
     with psycopg.connect(bench.owner_url, autocommit=True) as connection:
         connection.execute("UPDATE campaign SET state = 'ended' WHERE key LIKE %s", [keys])
-        connection.execute("UPDATE campaign SET key = key || '-' || campaign_id::text WHERE key LIKE %s", [keys])
+        connection.execute("UPDATE campaign SET key = 'past-' || campaign_id::text WHERE key LIKE %s", [keys])
         connection.execute(_BUMP)
     time.sleep(SETTLE_SECONDS)
 

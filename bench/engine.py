@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from app.campaigns.engine import Rule, RuleBook, evaluate
-from app.campaigns.limits import Headroom, settle
+from app.campaigns.explanations import explain, label
+from app.campaigns.limits import Headroom, Settlement, settle
 from app.campaigns.schemas import CampaignSchema
 from app.campaigns.service.compiling import compile_rules
 
@@ -133,7 +134,7 @@ def main() -> None:
     met, many = _compiled(_met()), _compiled([*_met(), *_unmet()])
     assert len(met) == CANDIDATES
     assert len(many) == RULES
-    for label, rules in ((f"{RULES} rules, {CANDIDATES} candidates", many), ("1 rule", _compiled(_met()[:1]))):
+    for title, rules in ((f"{RULES} rules, {CANDIDATES} candidates", many), ("1 rule", _compiled(_met()[:1]))):
         book = RuleBook(rules)
         concerned = book.candidates_of(basket, MERCHANT)
         headroom = _headroom(concerned)
@@ -143,9 +144,34 @@ def main() -> None:
         whole = evaluating + settling
         met_goal = "met" if whole <= GOAL_US else "MISSED"
         print(
-            f"{label}, {LINES} lines: evaluate {evaluating:.0f} µs + settle {settling:.0f} µs = {whole:.0f} µs; "
+            f"{title}, {LINES} lines: evaluate {evaluating:.0f} µs + settle {settling:.0f} µs = {whole:.0f} µs; "
             f"goal ≤ {GOAL_US} µs {met_goal}; {len(evaluation.desired)} pay, {len(evaluation.missed)} miss"
         )
+    _compare_explained(many, basket)
+
+
+def _compare_explained(rules: Sequence[Rule], basket: dict[str, Any]) -> None:
+    """Print what it costs to name the rules that were not tried and to say each reason in words, kept as books do."""
+    words: dict[tuple[UUID, str, str], tuple[str, str | None]] = {}
+
+    def say(rule: Rule, code: str) -> tuple[str, str | None]:
+        known = words.get((rule.version_id, rule.key, code))
+        if known is None:
+            known = words[rule.version_id, rule.key, code] = explain(code, label(rule.labels, "en"), "en")
+        return known
+
+    def pay(book: RuleBook) -> Settlement:
+        return settle(evaluate(book, basket, MEMBER, MERCHANT, NOW), headroom)
+
+    def explained() -> list[tuple[str, str | None]]:
+        settlement = pay(telling)
+        told = [say(granted.desired.rule, code) for granted in settlement.granted for code in granted.codes]
+        return told + [say(missed.rule, missed.code) for missed in settlement.missed]
+
+    telling, silent = RuleBook(rules), RuleBook(rules, untried_max=0)
+    headroom = _headroom(telling.candidates_of(basket, MERCHANT))
+    on, off = _median_us(explained), _median_us(lambda: pay(silent))
+    print(f"explanations on ÷ off: {on:.0f} µs ÷ {off:.0f} µs = {on / off:.2f}; goal ≤ 1.5")
 
 
 if __name__ == "__main__":
