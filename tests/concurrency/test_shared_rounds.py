@@ -18,7 +18,7 @@ from app.core.database import db, driver_connection
 from app.core.ids import new_id
 from app.core.unit_of_work import unit_of_work
 from app.ledger import service as ledger
-from app.merchants.service import authenticate
+from app.merchants.service import authenticate, link_customer
 from tests import world
 from tests.answers import assert_problem
 from tests.concurrency.racing import at_once, held_id
@@ -220,7 +220,7 @@ def locked_accounts(settings, customers):
 LOCK_WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
-def test_who_waits_for_an_account_keeps_nobody_else_waiting(send, shop, settings, query, assert_books):
+def test_who_waits_for_an_account_keeps_nobody_else_waiting(app, send, shop, settings, query, assert_books):
     busy, free = world.make_customers(shop, 2)
     with ThreadPoolExecutor(8) as pool:
         with locked_accounts(settings, [busy]):
@@ -231,7 +231,25 @@ def test_who_waits_for_an_account_keeps_nobody_else_waiting(send, shop, settings
             assert not any(answer.done() for answer in waiting)
             assert query(LOCK_WAITS) == [(1,)], "one waits for all of them"
         assert [answer.result(SECONDS).status_code for answer in waiting] == [201] * 8
+    assert app.extensions["award_lanes"]._contended == {}, "nothing is remembered of what is over"
     assert_books(activities=13)
+
+
+def test_a_reference_linked_anew_while_its_reports_wait_pays_whom_it_means_then(send, shop, settings, query,
+                                                                                 assert_books):  # fmt: skip
+    busy, other = world.make_customers(shop, 2)
+    with ThreadPoolExecutor(4) as pool:
+        with locked_accounts(settings, [busy]):
+            waiting = [pool.submit(send, PATH, basket(busy.ref, id="order-0"))]
+            until(lambda: query(LOCK_WAITS) == [(1,)])
+            link_customer(shop.merchant_id, True, busy.ref, other.code, now())
+            waiting += [pool.submit(send, PATH, basket(busy.ref, id=f"order-{number}")) for number in (1, 2, 3)]
+            time.sleep(0.05)
+            assert not any(answer.done() for answer in waiting), "they wait for the account that was named before"
+        answers = [answer.result(SECONDS) for answer in waiting]
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert {answer.json["member_id"] for answer in answers} == {str(other.member_id)}
+    assert_books(activities=4)
 
 
 def test_a_batch_that_meets_a_locked_account_stores_the_rest_first(send_batches, shop, settings, query, assert_books):
