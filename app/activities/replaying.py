@@ -20,8 +20,7 @@ import orjson
 
 from app.activities.reading import facts_of_stored
 from app.activities.tallies import Tally
-from app.activities.usage import Subjects, Usage
-from app.campaigns.service import Settlement, trials
+from app.campaigns.service import Evaluation, Member, Settlement, Subjects, UsageBoard, asks_of, settle, trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,9 @@ class Replay:
     def __init__(self, trial: trials.Trial, book_at: Callable[[datetime], trials.RuleBook], zone: ZoneInfo) -> None:
         self._campaign_id = trial.campaign_id
         self._book_at = book_at
-        self._usage = Usage(zone)
+        self._zone = zone
+        self._board = UsageBoard()
+        self._spent: dict[UUID, int] = {}
         self.tally = Tally()
 
     def take(self, recorded: Recorded) -> int:
@@ -68,15 +69,29 @@ class Replay:
         merchant = {"id": str(recorded.merchant_id), "key": recorded.merchant_key}
         book = self._book_at(recorded.occurred_at)
         evaluation = trials.evaluate(book, facts, member, merchant, recorded.recorded_at)
-        subjects = Subjects(
-            recorded.member_id, recorded.household_id, recorded.merchant_id, body.get("device"), body.get("station")
-        )
-        points = self._count(self._usage.settle(evaluation, subjects, recorded.occurred_at))
+        subjects = Subjects(recorded.merchant_id, True, body.get("device"), body.get("station"))
+        points = self._count(self._settle(evaluation, subjects, recorded))
         self.tally.add_activity(
             recorded.member_id, recorded.tier, recorded.region, points=points,
             paid_by_campaign=recorded.paid_by_campaign, paid_by_all=recorded.paid_by_all,
         )  # fmt: skip
         return points
+
+    def _settle(self, evaluation: Evaluation, subjects: Subjects, recorded: Recorded) -> Settlement:
+        """Return what is paid with what is left, and take it; a budget is that of the version that pays."""
+        rules = [desired.rule for desired in evaluation.desired]
+        asks = asks_of(rules, subjects, recorded.occurred_at, self._zone)
+        member = Member(recorded.member_id, recorded.household_id)
+        self._board.funds = {
+            rule.campaign_id: max(0, rule.budget_points - self._spent.get(rule.campaign_id, 0))
+            for rule in rules
+            if rule.budget_points is not None
+        }
+        settlement = settle(evaluation, self._board.headroom(asks, member))
+        self._board.take(asks, member, settlement)
+        for campaign_id, points in settlement.spent.items():
+            self._spent[campaign_id] = self._spent.get(campaign_id, 0) + points
+        return settlement
 
     def _count(self, settlement: Settlement) -> int:
         """Count what the campaign's own rules are paid of a settlement; return the points."""

@@ -13,7 +13,6 @@ from uuid import UUID
 from app.activities.errors import MemberNotFound
 from app.activities.outcome import award_of, outcome_of, render
 from app.activities.reading import check_against_reference, facts_of, impact_subject
-from app.activities.usage import Subjects, Usage
 from app.campaigns import service as campaigns
 from app.campaigns.errors import CampaignNotFound
 from app.campaigns.service import trials
@@ -29,6 +28,7 @@ from app.merchants import service as merchants
 from app.programme import service as programme
 
 EVIDENCE_DEFAULT = "staff"
+NO_MERCHANT = UUID(int=0)
 NEW_MEMBER: Mapping[str, Any] = {"tier": "seed", "region": None, "tags": [], "age_days": 0}
 
 
@@ -111,19 +111,17 @@ def _member(asked: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
 def _headroom(
     evaluation: campaigns.Evaluation, facts: Mapping[str, Any], merchant_id: UUID | None, member_id: UUID | None
 ) -> campaigns.Headroom:
-    """Return what is left of the limits and budgets of the rules that want to pay."""
-    zone, device, station = programme.current().zone, facts["device"], facts["station"]
-    if member_id is None:
-        subjects = Subjects(None, None, merchant_id, device, station)
-        return Usage(zone).headroom(evaluation, subjects, facts["occurred_at"])
-    member = members.get_member(member_id)
+    """Return what is left of the limits and budgets of the rules that want to pay: of somebody made up, all."""
     rules = [desired.rule for desired in evaluation.desired]
-    counted = campaigns.Subjects(merchant_id or UUID(int=0), member.live, device, station)
-    asks = campaigns.asks_of(rules, counted, facts["occurred_at"], zone)
     budgets = {rule.campaign_id: rule.budget_points for rule in rules if rule.budget_points is not None}
-    return campaigns.read_headroom(
-        campaigns.Bounds(asks, budgets), campaigns.Member(member_id, member.household_id), member.live
-    )
+    member = members.get_member(member_id) if member_id is not None else None
+    is_live = member is None or member.live
+    subjects = campaigns.Subjects(merchant_id or NO_MERCHANT, is_live, facts["device"], facts["station"])
+    asks = campaigns.asks_of(rules, subjects, facts["occurred_at"], programme.current().zone)
+    if member is None:
+        return campaigns.UsageBoard(budgets).headroom(asks, None)
+    counted = campaigns.Member(member.member_id, member.household_id)
+    return campaigns.read_headroom(campaigns.Bounds(asks, budgets), counted, is_live)
 
 
 def _answer(

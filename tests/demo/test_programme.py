@@ -174,7 +174,6 @@ def test_campaigns_of_the_calendar_keep_its_days() -> None:
 
 def test_days_that_move_are_stored_for_the_year_that_they_are_of() -> None:
     for code, row in _table("calendar", "campaigns").items():
-        assert row["source"], code
         assert row["start_date"] <= row["end_date"], code
         if row["recurrence"] == "none":
             assert code.endswith(f"_{row['start_date'][:4]}")
