@@ -1,7 +1,7 @@
 """What the ledger does by itself: book what is due, keep monthly snapshots, warn before points expire.
 
-Each works in transactions of at most 500 accounts, passes over what others have locked, and finds by the data alone
-what is left to do: it can be stopped, repeated, and run several times at once.
+Each works in transactions of at most 500 accounts (100 where they settle), passes over what others have locked, and
+finds by the data alone what is left to do: it can be stopped, repeated, and run several times at once.
 """
 
 import threading

@@ -71,11 +71,11 @@ def test_a_log_names_nobody(client: FlaskClient, read_log: ReadLog) -> None:
     token = members.start_session(members.enrol_member(moment=now()).member_id, now()).access_token
     client.get("/v1/me/wallet", headers={"Authorization": f"Bearer {token}"})
     client.get("/v1/me/wallet", headers={"Authorization": f"Bearer {token}x"})
-    client.put("/v1/customers/customer-17850", json={"member_code": "ABCD1234"})
-    client.get("/v1/customers/customer-17850/nothing?who=lovelace")
+    client.put("/v1/customers/customer-nobody-else", json={"member_code": "ABCD1234"})
+    client.get("/v1/customers/customer-nobody-else/nothing?who=lovelace")
     logged = json.dumps(read_log())
     assert logged.count('"event": "request"') == 6
-    for secret in ("lovelace", "123456", token[:20], "17850", "ABCD1234"):
+    for secret in ("lovelace", "123456", token[:20], "nobody-else", "ABCD1234"):
         assert secret not in logged
 
 
@@ -113,10 +113,10 @@ def test_a_made_up_method_is_not_a_series_of_its_own(client: FlaskClient) -> Non
 
 def test_a_path_is_not_a_series_of_its_own(client: FlaskClient) -> None:
     client.get("/nowhere/lovelace")
-    client.get("/v1/customers/customer-17850")
+    client.get("/v1/customers/customer-nobody-else")
     metrics = client.get("/metrics").text
     assert "lovelace" not in metrics
-    assert "17850" not in metrics
+    assert "nobody-else" not in metrics
     assert 'greenpoints_http_requests_total{endpoint="none",method="GET",status="404"}' in metrics
 
 
