@@ -230,6 +230,26 @@ def list_posting_entries(session: _Session, posting: Posting) -> Sequence[Entry]
     ).all()
 
 
+def list_issued_lots(session: _Session, member_id: UUID, posting_keys: Sequence[str]) -> Sequence[Any]:
+    """Return (lot_id, posting_key, campaign_version_id, rule) of the lots that these postings issued, oldest first."""
+    return session.execute(
+        select(Lot.lot_id, Entry.posting_key, Lot.campaign_version_id, Lot.rule)
+        .select_from(Posting)
+        .join(
+            Entry,
+            and_(
+                Entry.member_id == Posting.member_id,
+                Entry.seq >= Posting.first_seq,
+                Entry.seq < Posting.first_seq + Posting.entry_count,
+                Entry.source == literal("issued"),
+            ),
+        )
+        .join(Lot, and_(Lot.member_id == Entry.member_id, Lot.lot_id == Entry.seq))
+        .where(Posting.member_id == member_id, Posting.idempotency_key.in_(posting_keys))
+        .order_by(Lot.lot_id)
+    ).all()
+
+
 def sum_allocations(session: _Session, member_id: UUID, seqs: Sequence[int]) -> dict[int, int]:
     """Return the points that these entries took, by lot."""
     rows = session.execute(
