@@ -13,6 +13,8 @@ import redis
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
+from app.activities import duplicate_routes as duplicates_routes
+from app.activities import return_routes as returns_routes
 from app.activities import routes as activities_routes
 from app.activities import service as activities
 from app.activities import trial_routes
@@ -121,6 +123,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         campaigns_routes,
         ways_routes,
         activities_routes,
+        returns_routes,
+        duplicates_routes,
         trial_routes,
     )
     for room in rooms:

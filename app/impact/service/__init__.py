@@ -10,6 +10,7 @@ from app.impact.service.claiming import (
     difference_rows,
     entry_rows,
     factor_ids_of,
+    rows_of,
 )
 from app.impact.service.factors import default_factors, load_reference
 
@@ -34,4 +35,5 @@ __all__ = [
     "entry_rows",
     "factor_ids_of",
     "load_reference",
+    "rows_of",
 ]

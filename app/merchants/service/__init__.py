@@ -14,6 +14,7 @@ from app.merchants.service.keys import (
     MerchantPrincipal,
     authenticate,
     issue_key,
+    principal_of,
     revoke_key,
     rotate_key,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "link_customers",
     "linked_members",
     "list_merchants",
+    "principal_of",
     "revoke_key",
     "rotate_key",
     "unlink_customer",
