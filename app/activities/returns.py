@@ -30,7 +30,7 @@ from app.activities.errors import (
 )
 from app.activities.models import ActivityRegistry, ActivityReturn, Claim, ReturnRegistry
 from app.activities.reading import check_time, digest_of
-from app.activities.remaining import Returned, bought_by_line, remaining_facts, resolve_return, worth_after
+from app.activities.remaining import Returned, RuleId, bought_by_line, remaining_facts, resolve_return, worth_after
 from app.activities.return_schemas import ReturnSchema
 from app.core import schemas
 from app.core.clock import format_time, now
@@ -165,9 +165,7 @@ def book_return(
         session, book, stored, worth, left, live=live, key=f"return:{known.return_id}", actor=actor,
         reason="return", fingerprint=bytes(known.digest[:16]),
     )  # fmt: skip
-    outcome = _outcome(corrected) | {
-        "worth": [{"version_id": version, "rule": rule, "points": points} for (version, rule), points in worth.items()]
-    }
+    outcome = outcome_of(corrected, worth)
     row = ActivityReturn(
         member_id=stored.member_id, activity_id=stored.activity_id, return_id=known.return_id,
         occurred_at=occurred_at, recorded_at=book.moment, is_whole=together.is_whole,
@@ -178,7 +176,8 @@ def book_return(
     return _shown(known, row)
 
 
-def _outcome(corrected: Corrected) -> dict[str, Any]:
+def outcome_of(corrected: Corrected, worth: Mapping[RuleId, int]) -> dict[str, Any]:
+    """Return what is stored of a return: what it took back, and what each rule's award is worth after it."""
     taken = corrected.taken
     return {
         "reversed": {
@@ -186,6 +185,7 @@ def _outcome(corrected: Corrected) -> dict[str, Any]:
             "to_debt": taken.to_debt,
         },
         "impact": [dict(claim) for claim in corrected.claims],
+        "worth": [{"version_id": version, "rule": rule, "points": points} for (version, rule), points in worth.items()],
     }  # fmt: skip
 
 

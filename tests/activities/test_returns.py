@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.activities.voiding import void_activity
 from app.campaigns import service as campaigns
 from app.core.cache import bump
 from app.core.clock import format_time, now
@@ -263,3 +265,15 @@ def test_a_return_may_be_as_late_as_it_wants(report, give_back, customer, time_m
     time_machine.move_to(now() + timedelta(days=80))
     answer = give_back(occurred_at=format_time(now() - timedelta(days=1)))
     assert answer.status_code == 201
+
+
+def test_what_is_voided_is_worth_nothing_and_cant_be_returned_after_that(report, give_back, customer, wallet):
+    made = report(basket(customer.ref)).json
+    give_back(lines=some(1))
+    activity_id = UUID(made["id"])
+    for _ in range(2):
+        void_activity(customer.member_id, activity_id, live=True, actor="staff:ada", reason="rejected", moment=now())
+        after = wallet(customer)
+        assert (after["pending"], after["available"], after["debt"]) == (0, 0, 0)
+        assert after["lifetime"]["reversed"] == BASKET_AWARDED
+    assert_problem(give_back(id="ret-2", lines=some(1)), 409, "return_exceeds_purchase")
