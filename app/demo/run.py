@@ -107,6 +107,7 @@ def read_credentials(settings: Settings) -> dict[str, object]:
     return {
         "base_url": secrets.base_url,
         "merchant_key": secrets.merchant_key,
+        "merchant_test_key": secrets.merchant_test_key,
         "staff": {"email": admin.email, "password": admin.password, "totp_secret": admin.totp_secret},
         **{f"{name}_token": token_of(secret) for name, secret in secrets.staff.items()},
         "member_token": members.start_session(member_id, now()).access_token,
