@@ -41,15 +41,14 @@ def make_test_member(merchant: MerchantPrincipal, wanted: Mapping[str, Any], mom
 def mature_test_member(merchant: MerchantPrincipal, member_id: UUID, moment: datetime) -> dict[str, Any]:
     """Let the pending points that wait for a day become available now, and return the wallet.
 
-    Those that wait for a completion go on waiting. Raises MemberNotFound for one whom no test key of the merchant has
-    made.
+    Those that wait for a completion go on waiting. The lots keep the day that they had: a new revision of their
+    activity finds the terms unchanged, and leaves them be. Raises MemberNotFound for one whom no test key of the
+    merchant has made.
     """
     with open_book(merchants.check_test_member(merchant.id, member_id), moment) as (session, book):
         waiting = queries.list_waiting_lots(session, member_id, book.extended_until)
         book.add_lots(waiting)
         lots = [book.lots[lot.lot_id] for lot in waiting]
-        for lot in lots:
-            lot.available_at = moment
         book.open_posting(f"mature:{book.last_seq + 1}", "mature", actor=_actor(merchant), reason=MATURED_REASON)
         book.move("pending", "available", [(lot.lot_id, lot.remaining) for lot in lots])
         if lots:
