@@ -84,6 +84,16 @@ def list_due_lots(session: _Session, member_id: UUID, extended_until: datetime |
     )
 
 
+def list_waiting_lots(session: _Session, member_id: UUID, extended_until: datetime | None) -> list[LotState]:
+    """Return the member's pending lots that become available at a time of their own, not with a completion."""
+    return _states(
+        session,
+        _select_lots(extended_until)
+        .where(Lot.member_id == member_id, Lot.is_open, ~Lot.is_matured, Lot.available_at.is_not(None))
+        .order_by(Lot.lot_id),
+    )
+
+
 def list_due_holds(session: _Session, member_id: UUID, now: datetime) -> list[HoldState]:
     """Return the member's open holds that have ended by themselves by ``now``, with the lots they took."""
     return _holds(session, member_id, Hold.status == "open", Hold.expires_at <= now)
