@@ -36,6 +36,7 @@ from app.core.secrets import development_secret
 from app.core.tokens import register_token_authenticator, register_tokens
 from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
+from app.impact import routes as impact_routes
 from app.impact import service as impact
 from app.ledger import jobs as ledger_jobs
 from app.ledger import routes as ledger_routes
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         members_routes,
         merchants_routes,
         ledger_routes,
+        impact_routes,
         campaigns_routes,
         ways_routes,
         activities_routes,

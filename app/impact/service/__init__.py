@@ -12,9 +12,11 @@ from app.impact.service.claiming import (
     factor_ids_of,
 )
 from app.impact.service.factors import default_factors, load_reference
+from app.impact.service.reading import LOCALES, factor_place, list_factor_versions, read_impact
 
 __all__ = [
     "IMPACT_ENTRY",
+    "LOCALES",
     "Booked",
     "Factor",
     "FactorTable",
@@ -33,5 +35,8 @@ __all__ = [
     "differences",
     "entry_rows",
     "factor_ids_of",
+    "factor_place",
+    "list_factor_versions",
     "load_reference",
+    "read_impact",
 ]
