@@ -63,6 +63,7 @@ class FactKind(enum.StrEnum):
 
     ACTIVITY = "activity"
     BUDGET = "budget"
+    CORRECTED = "corrected"
 
 
 @dataclass(frozen=True, slots=True)

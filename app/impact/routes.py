@@ -9,7 +9,9 @@ from app.core import paging
 from app.core.api import Blueprint, json_response, private_json
 from app.core.auth import current_principal, member_only, staff_only
 from app.core.errors import InvalidCursor
+from app.core.unit_of_work import transactional
 from app.impact import schemas, service
+from app.impact.errors import RestatementNotFound, TooManyRestatements
 from app.members import service as members
 from app.members.errors import MemberNotFound
 
@@ -67,3 +69,43 @@ def list_factors(query: dict[str, Any]) -> Response:
     page = found[: query["limit"]]
     more = paging.encode_cursor(list(service.factor_place(page[-1])), bound_to) if len(found) > len(page) else None
     return json_response({"data": page, "next_cursor": more})
+
+
+@blueprint.route("/v1/admin/impact/restatements", methods=["POST"])
+@staff_only("authority", "admin")
+@blueprint.problems(TooManyRestatements)
+@blueprint.arguments(schemas.RestatementRequestSchema, example=schemas.RESTATEMENT_REQUEST_EXAMPLE)
+@blueprint.response(202, schemas.RestatementSchema, example=schemas.QUEUED_EXAMPLE)
+@transactional
+def request_restatement(asked: dict[str, Any]) -> Response:
+    """Let a worker move what is booked by older versions of a factor to the one that is claimed now.
+
+    The differences are new entries of the activities concerned. Asked for again, it finds nothing left to do.
+    """
+    return json_response(service.request_restatement(current_principal().id, asked), 202)
+
+
+@blueprint.route("/v1/admin/impact/restatements")
+@staff_only("viewer")
+@blueprint.problems(InvalidCursor)
+@blueprint.arguments(paging.PageQuery, location="query")
+@blueprint.response(
+    200, schemas.RestatementPageSchema, example={"data": [schemas.RESTATEMENT_EXAMPLE], "next_cursor": None}
+)
+def list_restatements(query: dict[str, Any]) -> Response:
+    """Return restatements, newest first."""
+    bound_to = f"restatements:{current_principal().id}"
+    before = UUID(paging.decode_cursor(query["cursor"], bound_to)[0]) if query["cursor"] else None
+    found = service.list_restatements(before, query["limit"] + 1)
+    page = found[: query["limit"]]
+    more = paging.encode_cursor([str(page[-1]["id"])], bound_to) if len(found) > len(page) else None
+    return json_response({"data": page, "next_cursor": more})
+
+
+@blueprint.route("/v1/admin/impact/restatements/<uuid:restatement_id>")
+@staff_only("viewer")
+@blueprint.problems(RestatementNotFound)
+@blueprint.response(200, schemas.RestatementSchema, example=schemas.RESTATEMENT_EXAMPLE)
+def get_restatement(restatement_id: UUID) -> Response:
+    """Return how far a restatement is, and what it has booked."""
+    return json_response(service.get_restatement(restatement_id))

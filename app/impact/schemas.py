@@ -1,13 +1,16 @@
 """What impact shows, and what is asked of it."""
 
+import re
+from datetime import date
 from typing import Any
 
 import marshmallow as ma
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from app.core.paging import PageQuery
 from app.core.schemas import Month, Schema, Text, Timestamp
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PET, _UNITS = "019ab0c2-7d10-7c3a-9a52-6f2b8f1d4e10", 500
 _TOTALS: list[dict[str, Any]] = [
     {"metric": "g_co2e_avoided", "method": "warm", "value": 575, "low": 402, "high": 748, "factors": [_PET],
@@ -40,6 +43,24 @@ IMPACT_EXAMPLE: dict[str, Any] = {
     },
     "as_of": "2026-11-23T09:12:01Z",
 }  # fmt: skip
+RESTATEMENT_REQUEST_EXAMPLE: dict[str, Any] = {
+    "factor": "PET", "from": "2026-01-01", "reason": "WARM was corrected in version 16.1",
+}  # fmt: skip
+QUEUED_EXAMPLE: dict[str, Any] = RESTATEMENT_REQUEST_EXAMPLE | {
+    "id": "019ab0c2-9e11-7d0b-9b52-6a2c8d1e4f10", "state": "queued",
+    "progress": {"entries_read": 0, "entries_total": None},
+    "result": {"activities_changed": 0, "entries_booked": 0, "differences": []},
+    "requested_by": "019ab0c2-6a01-7b2d-8e41-5e1a7c0d3f09", "requested_at": "2026-11-23T09:12:00Z",
+    "finished_at": None, "error": None,
+}  # fmt: skip
+RESTATEMENT_EXAMPLE: dict[str, Any] = QUEUED_EXAMPLE | {
+    "state": "done", "finished_at": "2026-11-23T09:12:07Z",
+    "progress": {"entries_read": 41_230, "entries_total": 41_230},
+    "result": {
+        "activities_changed": 1204, "entries_booked": 2408,
+        "differences": [{"metric": "g_co2e_avoided", "value": -60_200, "low": -42_140, "high": -78_260}],
+    },
+}  # fmt: skip
 
 
 class ImpactQuery(Schema):
@@ -54,7 +75,7 @@ class ImpactQuery(Schema):
             raise ma.ValidationError("This is before the month of `from`.", "to")
 
 
-class TotalSchema(Schema):
+class ImpactTotalSchema(Schema):
     """Grams or items by one metric and one method; figures of two methods are not to be added up.
 
     ``method`` is ``measured`` for what was counted or weighed. ``notes`` is what the sources warn of: weak, proxy.
@@ -69,11 +90,11 @@ class TotalSchema(Schema):
     notes = fields.List(fields.String())
 
 
-class MonthTotalsSchema(Schema):
+class ImpactMonthSchema(Schema):
     """The totals of one month."""
 
     month = fields.String()
-    totals = fields.List(fields.Nested(TotalSchema))
+    totals = fields.List(fields.Nested(ImpactTotalSchema))
 
 
 class FactorVersionSchema(Schema):
@@ -149,8 +170,78 @@ class ImpactSchema(Schema):
     first = fields.String(data_key="from", allow_none=True)
     last = fields.String(data_key="to", allow_none=True)
     time_zone = fields.String()
-    totals = fields.List(fields.Nested(TotalSchema))
-    months = fields.List(fields.Nested(MonthTotalsSchema))
+    totals = fields.List(fields.Nested(ImpactTotalSchema))
+    months = fields.List(fields.Nested(ImpactMonthSchema))
     factors = fields.List(fields.Nested(FactorSchema))
     equivalent = fields.Nested(EquivalentSchema, allow_none=True)
     as_of = Timestamp()
+
+
+class Day(fields.String):
+    """A day, ``2026-11-23``."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> Any:
+        if not isinstance(value, str) or not _DAY.fullmatch(value) or value < "1970":
+            raise ma.ValidationError("Not a day such as 2026-11-23.")
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise ma.ValidationError("Not a day such as 2026-11-23.") from error
+
+
+class RestatementRequestSchema(Schema):
+    """What to restate: the id of a version, for all versions of that factor, the code of a subject, or `all`."""
+
+    factor = Text(maximum=64, required=True)
+    start = Day(
+        data_key="from", attribute="from", load_default=None, allow_none=True,
+        metadata={"format": "date", "description": "leave out what occurred before that day in the programme's zone"},
+    )  # fmt: skip
+    reason = Text(maximum=500, required=True)
+
+
+class RestatementDifferenceSchema(Schema):
+    """What was booked of a metric in all, with its band."""
+
+    metric = fields.String()
+    value = fields.Integer()
+    low = fields.Integer()
+    high = fields.Integer()
+
+
+class RestatementProgressSchema(Schema):
+    """How many entries of the impact ledger were gone through."""
+
+    entries_read = fields.Integer()
+    entries_total = fields.Integer(allow_none=True)
+
+
+class RestatementResultSchema(Schema):
+    """What was booked so far."""
+
+    activities_changed = fields.Integer()
+    entries_booked = fields.Integer()
+    differences = fields.List(fields.Nested(RestatementDifferenceSchema))
+
+
+class RestatementSchema(Schema):
+    """A restatement: how far it is, and what it has booked."""
+
+    id = fields.UUID()
+    factor = fields.String()
+    start = fields.String(data_key="from", allow_none=True)
+    reason = fields.String()
+    state = fields.String(validate=validate.OneOf(("queued", "running", "done", "failed")))
+    progress = fields.Nested(RestatementProgressSchema)
+    result = fields.Nested(RestatementResultSchema)
+    requested_by = fields.UUID(allow_none=True)
+    requested_at = Timestamp()
+    finished_at = Timestamp(allow_none=True)
+    error = fields.String(allow_none=True)
+
+
+class RestatementPageSchema(Schema):
+    """One page of restatements."""
+
+    data = fields.List(fields.Nested(RestatementSchema))
+    next_cursor = fields.String(allow_none=True)

@@ -4,7 +4,7 @@ from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan
 from app.ledger.booking import AccountBook
 from app.ledger.lots import ExpiryTerms, PendingTerms, available_time, expiry_time
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
-from app.ledger.service.books import POINTS_MAX, Posted, lock_account, lock_accounts, open_book, settle_due
+from app.ledger.service.books import POINTS_MAX, Posted, add_facts, lock_account, lock_accounts, open_book, settle_due
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
 from app.ledger.service.history import (
     HistoryPage,
@@ -42,6 +42,7 @@ __all__ = [
     "Statement",
     "Verification",
     "Wallet",
+    "add_facts",
     "adjust_points",
     "available_time",
     "award_in_book",
