@@ -38,7 +38,10 @@ from app.core.secrets import development_secret
 from app.core.tokens import register_token_authenticator, register_tokens
 from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
+from app.impact import jobs as impact_jobs
+from app.impact import routes as impact_routes
 from app.impact import service as impact
+from app.impact.commands import impact_commands
 from app.ledger import jobs as ledger_jobs
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
@@ -120,6 +123,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         members_routes,
         merchants_routes,
         ledger_routes,
+        impact_routes,
         campaigns_routes,
         ways_routes,
         activities_routes,
@@ -132,12 +136,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for command in (projection_commands, staff_commands, ledger_commands, *demo_commands):
+    for command in (projection_commands, staff_commands, ledger_commands, impact_commands, *demo_commands):
         app.cli.add_command(command)
     for load in (catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
-    for job in (*ledger_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
+    for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)
