@@ -1,14 +1,21 @@
 """Evaluate a reported activity: what rules and impact say, and the rows that book it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.activities.outcome import Accepted, award_of, note_taken, outcome_of
+from app.activities.outcome import Accepted, award_of, note_certificates, note_taken, outcome_of
 from app.activities.queries import MemberFacts
-from app.activities.reading import Report, check_against_reference, check_time, facts_of, impact_subject
+from app.activities.reading import (
+    Report,
+    check_against_reference,
+    check_time,
+    facts_of,
+    impact_subject,
+    kept_certificates,
+)
 from app.activities.schemas import CartSchema
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
@@ -148,8 +155,20 @@ def check(origin: Source, report: Report, moment: datetime) -> None:
 
 def prepare(origin: Source, report: Report) -> Prepared:
     """Return ``report`` with what can be said of it before anything is read."""
-    facts = facts_of(report.read, report.read["occurred_at"], origin.merchant.default_evidence)
-    return Prepared(report, facts, bounds_of(origin.merchant, facts))
+    return prepare_many(origin, [report])[0]
+
+
+def prepare_many(origin: Source, reports: Sequence[Report]) -> list[Prepared]:
+    """Return each of ``reports`` with what can be said of it before anything is read but products."""
+    merchant = origin.merchant
+    asked = [(report.read["lines"], report.read["occurred_at"]) for report in reports]
+    terms = catalog.certificate_terms(merchant.id, merchant.live, asked)
+    return [_prepared(merchant, report, of_report) for report, of_report in zip(reports, terms, strict=True)]
+
+
+def _prepared(merchant: MerchantPrincipal, report: Report, terms: catalog.CertificateTerms | None) -> Prepared:
+    facts = facts_of(report.read, report.read["occurred_at"], merchant.default_evidence, terms)
+    return Prepared(report, facts, bounds_of(merchant, facts))
 
 
 def bounds_of(merchant: MerchantPrincipal, facts: Mapping[str, Any]) -> campaigns.Bounds:
@@ -169,6 +188,7 @@ def evaluate_report(
         prepared.report, member.member_id, new_id(), prepared.facts, outcome, awards, claimed, settlement
     )
     evaluated.take(board, prepared.bounds, member)
+    note_certificates(outcome, kept_certificates(prepared.facts))
     return evaluated
 
 

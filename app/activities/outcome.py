@@ -106,6 +106,12 @@ def note_taken(outcome: dict[str, Any], taken: Sequence[Taken], spent: Mapping[U
         outcome["spent"] = {str(campaign_id): points for campaign_id, points in spent.items()}
 
 
+def note_certificates(outcome: dict[str, Any], kept: Mapping[str, Any] | None) -> None:
+    """Keep in a stored outcome how certificates were judged, so that it is evaluated again by the same ones."""
+    if kept is not None:
+        outcome["certificates"] = kept
+
+
 _HIDDEN = frozenset({"version_id", "code", "codes"})
 
 

@@ -116,6 +116,12 @@ class ReasonSchema(Schema):
     detail = fields.String()
 
 
+class AwardCertificateSchema(CertificationSchema):
+    """The certificate that an award rests on; ``basis`` is absent where the line's own word for it was enough."""
+
+    basis = fields.String(validate=validate.OneOf(["registered", "verified"]))
+
+
 class AwardAnswerSchema(Schema):
     """What one rule paid, for one line or, where ``line`` is null, for the activity."""
 
@@ -125,7 +131,7 @@ class AwardAnswerSchema(Schema):
     line = fields.String(allow_none=True)
     points = fields.Integer()
     desired_points = fields.Integer()
-    certificate = fields.Nested(CertificationSchema, allow_none=True)
+    certificate = fields.Nested(AwardCertificateSchema, allow_none=True)
     reasons = fields.List(fields.Nested(ReasonSchema))
     available_at = Timestamp(allow_none=True)
     expires_at = Timestamp(allow_none=True)

@@ -1,6 +1,8 @@
 """Use cases of the catalogue."""
 
+from app.catalog.certificates import CertificateTerms, Judged, judge_line, judge_stated
 from app.catalog.fields import Gtin
+from app.catalog.service.lookups import certificate_terms
 from app.catalog.service.offers import get_offers, put_offers
 from app.catalog.service.products import (
     get_product,
@@ -26,13 +28,18 @@ from app.catalog.service.verifying import (
 
 __all__ = [
     "CatalogReference",
+    "CertificateTerms",
     "CertificationFacts",
     "Gtin",
+    "Judged",
     "MaterialFacts",
     "PackagingFacts",
+    "certificate_terms",
     "get_offers",
     "get_product",
     "get_product_for_staff",
+    "judge_line",
+    "judge_stated",
     "list_products",
     "list_products_for_staff",
     "load_reference",
