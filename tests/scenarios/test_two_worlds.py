@@ -54,6 +54,8 @@ def fill(client: FlaskClient, side: Side) -> Side:
     ]
     returned = {"id": f"return-{side.name}", "activity": side.order, "lines": [{"id": "1", "quantity": 1}]}
     side.return_id = send(client, side, "/v1/returns", returned).json["id"]
+    product = {"names": {"en": "Carrots"}, "category": "produce"}
+    assert send(client, side, f"/v1/products/sku-{side.name}", product, "PUT").status_code == 201
     return side
 
 
@@ -93,6 +95,8 @@ def questions(other: Side, pay_code: str) -> list[tuple[str, str, Any, int, str]
         ("GET", f"/v1/customers/{other.ref}", None, 404, "customer_not_found"),
         ("DELETE", f"/v1/customers/{other.ref}", None, 404, "customer_not_found"),
         ("PUT", "/v1/customers/c-9", {"member_code": other.code}, 404, "member_not_found"),
+        ("GET", f"/v1/products/sku-{other.name}", None, 404, "product_not_found"),
+        ("DELETE", f"/v1/products/sku-{other.name}", None, 404, "product_not_found"),
         ("GET", holds, None, 404, "hold_not_found"),
         ("POST", f"{holds}/capture", {}, 404, "hold_not_found"),
         ("POST", f"{holds}/release", None, 404, "hold_not_found"),
