@@ -13,9 +13,11 @@ import redis
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
+from app.activities import duplicate_routes as duplicates_routes
+from app.activities import reconciliation_routes, trial_routes
+from app.activities import return_routes as returns_routes
 from app.activities import routes as activities_routes
 from app.activities import service as activities
-from app.activities import trial_routes
 from app.activities.backtests import JOB as BACKTEST_JOB
 from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
@@ -125,6 +127,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         campaigns_routes,
         ways_routes,
         activities_routes,
+        returns_routes,
+        duplicates_routes,
+        reconciliation_routes,
         trial_routes,
     )
     for room in rooms:

@@ -62,8 +62,9 @@ class FactKind(enum.StrEnum):
     """What a fact tells."""
 
     ACTIVITY = "activity"
-    BUDGET = "budget"
+    COMPLETED = "completed"
     CORRECTED = "corrected"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)

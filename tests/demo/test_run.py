@@ -1,8 +1,11 @@
 """The whole demo over HTTP: set-up, replay, summary; then the same again."""
 
+import json
 import re
+import shlex
 from contextlib import closing
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,12 +25,30 @@ def _figures(text: str) -> dict[str, int]:
     return {meaning: int(figure.replace(",", "")) for figure, meaning in rows}
 
 
-def _status(url: str, credential: str) -> int:
-    parts = urlsplit(url)
+def _asked(output: str, base_url: str) -> dict[str, tuple[str, dict[str, str], str | None]]:
+    """Return the path, headers and body of each printed ``curl`` line by its title, as a shell reads it."""
+    found = {}
+    for title, line in re.findall(r"^(.+):\n(curl .+)$", output, re.MULTILINE):
+        options: dict[str, list[str]] = {"-H": [], "-d": []}
+        words = iter(shlex.split(line)[2:])
+        for word in words:
+            if word in options:
+                options[word].append(next(words))
+            else:
+                url = word
+        assert url.startswith(base_url)
+        headers = dict(header.split(": ", 1) for header in options["-H"])
+        found[title] = (url.removeprefix(base_url), headers, options["-d"][0] if options["-d"] else None)
+    return found
+
+
+def _ask(base_url: str, path: str, headers: dict[str, str], body: str | None) -> tuple[int, Any]:
+    parts = urlsplit(base_url)
     assert parts.hostname
     with closing(HTTPConnection(parts.hostname, parts.port)) as connection:
-        connection.request("GET", parts.path, headers={"Authorization": credential})
-        return connection.getresponse().status
+        connection.request("GET" if body is None else "POST", path, body and body.encode(), headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
 
 
 def _issued() -> int:
@@ -48,9 +69,15 @@ def test_a_replay_accounts_for_every_basket_and_a_rerun_pays_nothing(
     assert figures["of these paid by this run"] == issued > 0
     assert "ledger verify: clean" in output
 
-    asked = re.findall(r"^curl -s -H 'Authorization: (Bearer \S+)' (http\S+)$", output, re.MULTILINE)
-    assert [_status(url, credential) for credential, url in asked] == [200, 200, 200]
-    assert "/v1/activities/basket-" in asked[1][1]
+    answers = {title: _ask(base_url, *asked) for title, asked in _asked(output, base_url).items()}
+    assert {title: status for title, (status, _) in answers.items()} == {
+        "A shopper's wallet": 200, "A merchant's order": 200, "What a cart would earn, and what would earn more": 200,
+        "The programme's settings, for staff": 200,
+    }  # fmt: skip
+    assert answers["A merchant's order"][1]["external_id"].startswith("basket-")
+    preview = answers["What a cart would earn, and what would earn more"][1]
+    assert preview["points"]["awarded"] > 0
+    assert preview["suggestions"][0]["extra_points"] > 0
 
     assert run.run_demo(settings, DAYS, base_url)
     again = _figures(capsys.readouterr().out)
@@ -65,5 +92,7 @@ def test_no_days_set_up_the_programme_and_send_nothing(
     assert run.run_demo(context.config["SETTINGS"], 0, base_url)
     output = capsys.readouterr().out
     assert "Baskets" not in output
-    assert output.count("curl -s") == 3
+    answers = {title: _ask(base_url, *asked)[0] for title, asked in _asked(output, base_url).items()}
+    assert list(answers.values()) == [200] * 4
+    assert "A merchant's customer" in answers
     assert _issued() == 0

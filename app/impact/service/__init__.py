@@ -10,6 +10,7 @@ from app.impact.service.claiming import (
     difference_rows,
     entry_rows,
     factor_ids_of,
+    rows_of,
 )
 from app.impact.service.factors import default_factors, load_reference
 from app.impact.service.reading import LOCALES, factor_place, list_factor_versions, read_impact
@@ -50,5 +51,6 @@ __all__ = [
     "read_impact",
     "request_restatement",
     "restate_now",
+    "rows_of",
     "run_restatements",
 ]
