@@ -23,7 +23,9 @@ from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
 from app.campaigns import shopper_routes as ways_routes
+from app.catalog import routes as catalog_routes
 from app.catalog import service as catalog
+from app.catalog import staff_routes as catalog_staff_routes
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
@@ -122,6 +124,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         staff_routes,
         members_routes,
         merchants_routes,
+        catalog_routes,
+        catalog_staff_routes,
         ledger_routes,
         impact_routes,
         campaigns_routes,

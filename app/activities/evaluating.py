@@ -7,10 +7,25 @@ from typing import Any
 from uuid import UUID
 
 from app.activities.again import posting_key, without_duplicates
-from app.activities.outcome import Accepted, award_of, note_duplicates, note_kept, note_taken, outcome_of
+from app.activities.outcome import (
+    Accepted,
+    award_of,
+    note_certificates,
+    note_duplicates,
+    note_kept,
+    note_taken,
+    outcome_of,
+)
 from app.activities.proofs import CLAIMED_PROOF, Duplicate, Proof, proof_rows, proofs_of, repeated_within
 from app.activities.queries import MemberFacts
-from app.activities.reading import Report, check_against_reference, check_time, facts_of, impact_subject
+from app.activities.reading import (
+    Report,
+    check_against_reference,
+    check_time,
+    facts_of,
+    impact_subject,
+    kept_certificates,
+)
 from app.activities.schemas import CartSchema
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
@@ -165,8 +180,20 @@ def check_revision(origin: Source, report: Report, stored_at: datetime, moment: 
 
 def prepare(origin: Source, report: Report) -> Prepared:
     """Return ``report`` with what can be said of it before anything is read."""
-    facts = facts_of(report.read, report.read["occurred_at"], origin.merchant.default_evidence)
-    return Prepared(report, facts, bounds_of(origin.merchant, facts), proofs_of(report.read))
+    return prepare_many(origin, [report])[0]
+
+
+def prepare_many(origin: Source, reports: Sequence[Report]) -> list[Prepared]:
+    """Return each of ``reports`` with what can be said of it before anything is read but products."""
+    merchant = origin.merchant
+    asked = [(report.read["lines"], report.read["occurred_at"]) for report in reports]
+    terms = catalog.certificate_terms(merchant.id, merchant.live, asked)
+    return [_prepared(merchant, report, of_report) for report, of_report in zip(reports, terms, strict=True)]
+
+
+def _prepared(merchant: MerchantPrincipal, report: Report, terms: catalog.CertificateTerms | None) -> Prepared:
+    facts = facts_of(report.read, report.read["occurred_at"], merchant.default_evidence, terms)
+    return Prepared(report, facts, bounds_of(merchant, facts), proofs_of(report.read))
 
 
 def bounds_of(merchant: MerchantPrincipal, facts: Mapping[str, Any]) -> campaigns.Bounds:
@@ -209,6 +236,7 @@ def evaluate_prepared(
     )  # fmt: skip
     evaluated.take(board, prepared.bounds, member)
     note_kept(outcome, member.for_rules(moment), prepared.facts["evidence"])
+    note_certificates(outcome, kept_certificates(prepared.facts))
     return evaluated
 
 

@@ -121,6 +121,12 @@ def note_duplicates(outcome: dict[str, Any], lines: Sequence[str | None]) -> Non
         outcome["duplicates"] = [None] if None in lines else sorted(set(lines))
 
 
+def note_certificates(outcome: dict[str, Any], kept: Mapping[str, Any] | None) -> None:
+    """Keep in a stored outcome how certificates were judged, so that it is evaluated again by the same ones."""
+    if kept is not None:
+        outcome["certificates"] = kept
+
+
 _HIDDEN = frozenset({"version_id", "code", "codes"})
 
 

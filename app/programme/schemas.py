@@ -7,6 +7,8 @@ from marshmallow import ValidationError, fields, validate
 from app.core.currencies import CURRENCIES
 from app.core.schemas import Integer, Schema, Text
 
+CERTIFICATES_ACCEPTED = ("stated", "registered", "verified")
+
 
 def check_time_zone(name: str) -> None:
     """Raise ValidationError unless ``name`` is an IANA time zone."""
@@ -55,5 +57,13 @@ class ProgrammeSchema(Schema):
         maximum=100,
         load_default=8,
         metadata={"description": "The most members of one household; a lower number sends nobody away."},
+    )
+    certificates_accepted = fields.String(
+        validate=validate.OneOf(CERTIFICATES_ACCEPTED),
+        load_default="stated",
+        metadata={
+            "description": "Which certificates earn: those that a line states by number, those alone that a registered"
+            " product holds, or those alone that staff have verified there."
+        },
     )
     activity_extends_expiry_months = Integer(minimum=1, maximum=120, allow_none=True, load_default=None)

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "activity_age_days_max": 30,
     "completion_days_max": 90,
     "household_members_max": 8,
+    "certificates_accepted": "stated",
     "activity_extends_expiry_months": None,
 }
 _schema = ProgrammeSchema()
@@ -57,7 +58,8 @@ class Programme:
     points that wait for completion are voided after ``completion_days_max``. Staff adjust at most
     ``adjustment_points_max_alone`` points without a second person, and ``adjustment_points_max_daily`` a day, by role.
     An editor alone may put a campaign in force that can pay at most ``campaign_exposure_points_max_alone``.
-    A household has at most ``household_members_max`` members.
+    A household has at most ``household_members_max`` members. ``certificates_accepted`` says which certificates earn:
+    those that a line states (``stated``), that a product holds (``registered``), that staff looked up (``verified``).
     Where ``activity_extends_expiry_months`` is set, an activity that earns lets all points of its member live that
     many months from its day on, at least.
     """
@@ -74,6 +76,7 @@ class Programme:
     activity_age_days_max: int
     completion_days_max: int
     household_members_max: int
+    certificates_accepted: str
     activity_extends_expiry_months: int | None = None
 
     @cached_property
