@@ -65,6 +65,11 @@ class Stored:
         facts = facts_of_stored(self.body, self.occurred_at, evidence, certificates)
         return without_duplicates(facts, self.outcome.get("duplicates", ()))
 
+    def left(self) -> Mapping[str, Any] | None:
+        """Return the facts of what is left after its returns; None where nothing is."""
+        facts = self.facts()
+        return None if facts is None else remaining_facts(facts, self.returned)
+
     @property
     def kept(self) -> Mapping[str, Any]:
         """What was kept of the member and of the evidence as they were then."""

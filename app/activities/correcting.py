@@ -79,7 +79,8 @@ def reduce_worth(
     _give_back(stored, before, worth, live)
     claims = take_impact_to(stored, _claim_of(stored, facts), stored.occurred_at, book.moment)
     lost = sum(losses.values())
-    book.add_fact(FactKind.CORRECTED, correction_fact(stored, lost, claims, facts is None))
+    is_undone = facts is None and stored.left() is not None
+    book.add_fact(FactKind.CORRECTED, correction_fact(stored, lost, claims, is_undone))
     return Corrected(taken, lost, claims)
 
 

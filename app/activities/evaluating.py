@@ -276,7 +276,7 @@ def evaluate(
     awards = [award_of(granted, facts, settings.zone, void_at) for granted in settlement.granted]
     claimed = impact.Impact() if left is None else impact.claim_impact(impact_subject(left))
     outcome = outcome_of(settlement, awards, claimed, moment)
-    note_duplicates(outcome, duplicates)
+    note_duplicates(outcome, duplicates, is_whole=left is None)
     return settlement, outcome, awards, claimed
 
 

@@ -115,10 +115,10 @@ def note_kept(outcome: dict[str, Any], member: Mapping[str, Any], evidence: str)
     outcome["facts"] = {key: value for key, value in member.items() if key != "id"} | {"evidence": evidence}
 
 
-def note_duplicates(outcome: dict[str, Any], lines: Sequence[str | None]) -> None:
-    """Keep in a stored outcome which lines another activity had claimed; None is the whole of it."""
+def note_duplicates(outcome: dict[str, Any], lines: Sequence[str | None], is_whole: bool) -> None:
+    """Keep in a stored outcome which lines another activity had claimed; None alone where nothing is left of it."""
     if lines:
-        outcome["duplicates"] = [None] if None in lines else sorted(set(lines))
+        outcome["duplicates"] = [None] if is_whole else sorted({line for line in lines if line is not None})
 
 
 def note_certificates(outcome: dict[str, Any], kept: Mapping[str, Any] | None) -> None:

@@ -260,6 +260,11 @@ def find_return_by_any_id(session: _Session, merchant_id: UUID, live: bool, any_
         return_id = UUID(any_id)
     except ValueError:
         return None
+    return find_return_by_id(session, merchant_id, live, return_id)
+
+
+def find_return_by_id(session: _Session, merchant_id: UUID, live: bool, return_id: UUID) -> ReturnRegistry | None:
+    """Return a merchant's return by our id, whatever the merchant calls others, or None."""
     return session.scalar(
         select(ReturnRegistry).where(
             ReturnRegistry.return_id == return_id,

@@ -243,7 +243,7 @@ def _shown_waiting(known: ReturnRegistry, kept: Mapping[str, Any]) -> dict[str, 
 def book_kept_returns(session: _Session, book: ledger.AccountBook, claim: Claim, member_id: UUID, actor: str) -> None:
     """Book the returns that came while an activity waited, in their order, after it is paid to ``member_id``."""
     for kept in claim.returns:
-        known = queries.find_return_by_any_id(session, claim.merchant_id, claim.live, kept["return_id"])
+        known = queries.find_return_by_id(session, claim.merchant_id, claim.live, UUID(kept["return_id"]))
         stored = queries.find_stored(session, member_id, claim.activity_id)
         assert known is not None
         assert stored is not None

@@ -141,7 +141,7 @@ def _evaluate(
     outcome = outcome_of(settlement, awards, claimed, moment)
     taken = locked.board.take(bounds.asks, counted, settlement)
     note_taken(outcome, taken, bounds.spent(settlement))
-    note_duplicates(outcome, duplicates)
+    note_duplicates(outcome, duplicates, is_whole=left is None)
     note_certificates(outcome, kept_certificates(facts))
     note_kept(outcome, {key: value for key, value in stored.member().items() if key != "evidence"}, facts["evidence"])
     return _Evaluated(outcome, awards, claimed, taken, locked.take_funds(settlement))

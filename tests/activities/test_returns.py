@@ -17,6 +17,7 @@ from app.engagement.models import MemberDay
 from app.ledger import service as ledger
 from tests import world
 from tests.answers import assert_problem
+from tests.corrections import faults
 from tests.world import BASKET_AWARDED, ago, basket, line
 
 TWO_LINES = [line(), line(id="2", sku="B-2", total=500, quantity=5, packaging=[], certifications=[])]
@@ -46,7 +47,7 @@ def wallet(client, shopper):
 @pytest.fixture(autouse=True)
 def balanced(app):
     yield
-    assert list(ledger.verify(ledger.Verification())) == []
+    assert faults() == []
 
 
 def some(quantity: int, line_id: str = "1") -> list[dict[str, Any]]:
