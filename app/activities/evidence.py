@@ -149,6 +149,10 @@ def cite(member_id: UUID, evidence_ids: Collection[UUID], activity_id: UUID, mom
         return any(each.reused_evidence_id is not None for each in found)
 
 
+def _url_of(evidence_id: UUID) -> str:
+    return f"/v1/admin/evidence/{evidence_id}"
+
+
 def of_activities(activity_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     """Return the evidence that each of these activities cites, as staff see it, with what it is like."""
     found = queries.list_of_activities(db.session, activity_ids)
@@ -165,12 +169,14 @@ def of_activities(activity_ids: Collection[UUID]) -> dict[UUID, list[dict[str, A
         shown.setdefault(each.activity_id, []).append(
             {
                 "id": each.evidence_id,
+                "url": _url_of(each.evidence_id),
                 "width": each.width,
                 "height": each.height,
                 "created_at": each.created_at,
                 "reused_of": earlier
                 and {
                     "id": earlier.evidence_id,
+                    "url": _url_of(earlier.evidence_id),
                     "member_id": earlier.member_id,
                     "activity_id": cited_by.get(earlier.evidence_id),
                 },

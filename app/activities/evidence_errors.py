@@ -37,3 +37,21 @@ class EvidenceUsed(Conflict):
     """Another activity has cited the evidence."""
 
     code, title = "evidence_used", "This evidence belongs to another activity"
+
+
+class SelfDeclaredLimit(Conflict):
+    """The member has declared as many activities today as may be."""
+
+    code, title = "self_declared_limit", "As many activities as can be declared on one day were declared"
+
+
+class ReviewNotFound(NotFound):
+    """No such review."""
+
+    code, title = "review_not_found", "There is no such review"
+
+
+class ReviewClosed(Conflict):
+    """The review is decided, or its time is over."""
+
+    code, title = "review_closed", "The review is closed"

@@ -94,7 +94,7 @@ def report_alone(origin: Source, report: Report) -> Result:
     """
     for number in range(LOCKED_ATTEMPTS):
         try:
-            return retry_transient(lambda: _attempt_alone(origin, report))
+            return retry_transient(lambda: attempt_alone(origin, report))
         except ProblemError as problem:
             return problem
         except (psycopg.errors.UniqueViolation, IntegrityError):
@@ -104,7 +104,8 @@ def report_alone(origin: Source, report: Report) -> Result:
     raise AssertionError("unreachable")
 
 
-def _attempt_alone(origin: Source, report: Report) -> Accepted:
+def attempt_alone(origin: Source, report: Report) -> Accepted:
+    """Do what ``report_alone`` does once, in the caller's unit of work if there is one; raise what is wrong with it."""
     moment, prepared = now(), prepare(origin, report)
     with unit_of_work() as session, driver_connection() as connection:
         [found] = read_asked(connection, origin, [prepared])
@@ -123,7 +124,7 @@ def _attempt_alone(origin: Source, report: Report) -> Accepted:
         if is_known(report, found):
             return first_answers([found])[0]
         if is_revised(report, found) or found.member is None:
-            return _attempt_alone(origin, report)  # stored, or unlinked, between our look and our lock
+            return attempt_alone(origin, report)  # stored, or unlinked, between our look and our lock
         return _award_locked(connection, origin, prepared, found.member, moment)
 
 

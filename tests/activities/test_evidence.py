@@ -247,7 +247,8 @@ def test_the_same_upload_after_it_was_cited_is_a_reuse_of_it(upload, member, que
     shown = of_activities([activity_id, other_activity])
     assert shown[activity_id][0]["reused_of"] is None
     assert shown[other_activity][0]["reused_of"] == {
-        "id": UUID(first.json["id"]), "member_id": member.member_id, "activity_id": activity_id,
+        "id": UUID(first.json["id"]), "url": f"/v1/admin/evidence/{first.json['id']}",
+        "member_id": member.member_id, "activity_id": activity_id,
     }  # fmt: skip
 
 
