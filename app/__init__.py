@@ -14,11 +14,13 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import duplicate_routes as duplicates_routes
-from app.activities import reconciliation_routes, trial_routes
+from app.activities import evidence_routes, reconciliation_routes, review_routes, self_declared_routes, trial_routes
 from app.activities import return_routes as returns_routes
 from app.activities import routes as activities_routes
 from app.activities import service as activities
 from app.activities.backtests import JOB as BACKTEST_JOB
+from app.activities.evidence import JOB as EVIDENCE_JOB
+from app.activities.reviews import JOB as REVIEWS_JOB
 from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
@@ -135,6 +137,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         duplicates_routes,
         reconciliation_routes,
         trial_routes,
+        evidence_routes,
+        self_declared_routes,
+        review_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
@@ -142,10 +147,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     commands.register_commands(app)
     for command in (projection_commands, staff_commands, ledger_commands, impact_commands, *demo_commands):
         app.cli.add_command(command)
-    for load in (catalog.load_reference, impact.load_reference):
+    for load in (merchants.load_reference, catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
-    for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
+    activities_jobs = (BACKTEST_JOB, EVIDENCE_JOB, REVIEWS_JOB)
+    for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), *activities_jobs):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)

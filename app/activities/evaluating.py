@@ -56,10 +56,15 @@ NEWCOMER: dict[str, Any] = {"id": None, "tier": "seed", "region": None, "tags": 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who reports, and whether the age of what is reported is bounded (an import of the past is not)."""
+    """Who reports, and whether the age of what is reported is bounded (an import of the past is not).
+
+    Points of what ``waits_for_review`` wait until that is done, whatever their terms; it earns ``points_max`` at most.
+    """
 
     merchant: MerchantPrincipal
     is_age_bounded: bool = True
+    waits_for_review: bool = False
+    points_max: int | None = None
 
     def __hash__(self) -> int:
         return hash(self.merchant.key_id)  # sources are looked up several times a report; equality compares it all
@@ -228,8 +233,12 @@ def evaluate_prepared(
     What others have claimed, ``duplicates``, and what it names twice itself earns nothing.
     """
     headroom = board.headroom(prepared.bounds.asks, member.counted)
+    if origin.points_max is not None:
+        headroom = replace(headroom, points=origin.points_max)
     lines = duplicate_lines(prepared.proofs, duplicates, activity_id)
-    settlement, outcome, awards, claimed = evaluate(origin.merchant, prepared.facts, member, headroom, moment, lines)
+    settlement, outcome, awards, claimed = evaluate(
+        origin.merchant, prepared.facts, member, headroom, moment, lines, origin.waits_for_review
+    )
     evaluated = Evaluated(
         prepared.report, member.member_id, activity_id, prepared.facts, outcome, awards, claimed, settlement,
         proofs=own_proofs(prepared.proofs, duplicates),
@@ -258,6 +267,7 @@ def evaluate(
     headroom: campaigns.Headroom,
     moment: datetime,
     duplicates: Sequence[str | None] = (),
+    waits_for_review: bool = False,
 ) -> tuple[campaigns.Settlement, dict[str, Any], list[ledger.Award], impact.Impact]:
     """Return what is paid of ``facts``, the outcome, the awards and the impact; the same for award and preview.
 
@@ -273,7 +283,7 @@ def evaluate(
         evaluation = campaigns.without_duplicates(evaluation, rest)
     settlement = campaigns.settle(evaluation, headroom)
     void_at = facts["occurred_at"] + timedelta(days=settings.completion_days_max)
-    awards = [award_of(granted, facts, settings.zone, void_at) for granted in settlement.granted]
+    awards = [award_of(granted, facts, settings.zone, void_at, waits_for_review) for granted in settlement.granted]
     claimed = impact.Impact() if left is None else impact.claim_impact(impact_subject(left))
     outcome = outcome_of(settlement, awards, claimed, moment)
     note_duplicates(outcome, duplicates, is_whole=left is None)

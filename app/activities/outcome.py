@@ -31,11 +31,13 @@ class Accepted:
     since: Mapping[str, Any] = field(default_factory=dict)
 
 
-def award_of(granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime) -> Award:
+def award_of(
+    granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime, waits_for_review: bool = False
+) -> Award:
     """Return what the ledger books for ``granted``: the terms count from when the activity occurred."""
     rule = granted.desired.rule
     occurred_at = facts["occurred_at"]
-    available_at = available_time(rule.pending, occurred_at, facts["completed"])
+    available_at = None if waits_for_review else available_time(rule.pending, occurred_at, facts["completed"])
     is_waiting = available_at is None
     return Award(
         points=granted.points,

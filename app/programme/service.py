@@ -35,6 +35,9 @@ DEFAULTS: dict[str, Any] = {
     "household_members_max": 8,
     "certificates_accepted": "stated",
     "activity_extends_expiry_months": None,
+    "self_declared_kinds": ["packaging_return", "recycling", "repair", "custom"],
+    "self_declared_activities_max_daily": 5,
+    "self_declared_points_max_daily": 100,
 }
 _schema = ProgrammeSchema()
 ChangeHook = Callable[[Mapping[str, Any], Mapping[str, Any], datetime], object]
@@ -77,6 +80,9 @@ class Programme:
     completion_days_max: int
     household_members_max: int
     certificates_accepted: str
+    self_declared_kinds: list[str]
+    self_declared_activities_max_daily: int
+    self_declared_points_max_daily: int
     activity_extends_expiry_months: int | None = None
 
     @cached_property
@@ -87,6 +93,10 @@ class Programme:
     def worth(self, points: int) -> int:
         """Return what ``points`` are worth in whole minor units of the programme's currency, rounded down."""
         return points * self.point_value_micros * minor_units(self.currency) // 10**6
+
+    def start_of_day(self, moment: datetime) -> datetime:
+        """Return when the day of ``moment`` began in the programme's zone."""
+        return moment.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _programme(version: ProgrammeVersion | None) -> Programme:
