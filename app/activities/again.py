@@ -59,6 +59,11 @@ class Stored:
         """Return the campaign versions that had a say."""
         return {UUID(each["version_id"]) for each in (*self.outcome["awards"], *self.outcome["missed"])}
 
+    def rules(self) -> dict[RuleId, campaigns.Rule]:
+        """Return the rules that had a say."""
+        found = campaigns.rules_of_versions(self.versions())
+        return {(str(rule.version_id), rule.key): rule for of_version in found.values() for rule in of_version}
+
     def facts(self) -> Mapping[str, Any] | None:
         """Return the facts on which it was evaluated; None where all of it had been claimed by another activity."""
         facts = facts_of_stored(self.body, self.occurred_at, self.kept.get("evidence", EVIDENCE_BEFORE))
@@ -110,6 +115,20 @@ def worth_of(stored: Stored, facts: Mapping[str, Any] | None) -> dict[RuleId, in
         rule = granted.desired.rule
         worth[str(rule.version_id), rule.key] = granted.points
     return worth
+
+
+def funds_of(stored: Stored, points: Mapping[RuleId, int], live: bool) -> dict[UUID, int]:
+    """Return ``points`` by the campaign that paid them, as far as its budget counts them.
+
+    A budget that was given later counts what live members had been paid before; that of test mode does not.
+    """
+    rules, funded = stored.rules(), stored.outcome.get("spent", {})
+    spent: dict[UUID, int] = {}
+    for rule_id, amount in points.items():
+        campaign_id = rules[rule_id].campaign_id
+        if amount and (live or str(campaign_id) in funded):
+            spent[campaign_id] = spent.get(campaign_id, 0) + amount
+    return spent
 
 
 def paused_then(stored: Stored) -> set[UUID]:

@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session, scoped_session
 
-from app.activities.again import Stored, paused_then, posting_key, without_duplicates
+from app.activities.again import Stored, funds_of, paused_then, posting_key, without_duplicates
 from app.activities.correcting import lots_by_rule, shares_of, take_impact_to
 from app.activities.errors import ActivityClosed
 from app.activities.evaluating import (
@@ -115,7 +114,7 @@ def _evaluate(
     facts, settings = prepared.facts, programme.current()
     rules, merchant = campaigns.book_at(facts, stored.versions(), paused_then(stored)), for_rules(origin.merchant)
     bounds = campaigns.bounds_in(rules, facts, merchant, subjects_of(origin.merchant, facts))
-    spent = {UUID(campaign_id): points for campaign_id, points in stored.outcome.get("spent", {}).items()}
+    spent = funds_of(stored, stored.paid(), origin.merchant.live)
     taken_before = campaigns.taken_from_codes(stored.outcome.get("taken", ()))
     locked = campaigns.LockedBounds(bounds, counted, origin.merchant.live, taken_before, spent)
     evaluation = campaigns.evaluate_by(rules, facts, stored.member(), merchant, stored.recorded_at)
