@@ -9,6 +9,7 @@ from uuid import UUID
 from app.activities.reading import facts_of_stored
 from app.activities.remaining import NOTHING, Returned, RuleId, remaining_facts
 from app.campaigns import service as campaigns
+from app.members import service as members
 from app.merchants import service as merchants
 
 EVIDENCE_BEFORE = "staff"  # of activities stored before the grade was kept with them
@@ -81,8 +82,15 @@ class Stored:
         return kept
 
     def member(self) -> dict[str, Any]:
-        """Return the member as rules saw them."""
-        return {"tier": "seed", "region": None, "tags": [], "age_days": 0, **self.kept, "id": self.member_id}
+        """Return the member as rules saw them; as they are now, where that was not kept yet."""
+        seen = self.kept or _member_now(self.member_id, self.recorded_at)
+        return {key: value for key, value in seen.items() if key != "evidence"} | {"id": self.member_id}
+
+
+def _member_now(member_id: UUID, recorded_at: datetime) -> dict[str, Any]:
+    member = members.list_members([member_id])[member_id]
+    age_days = (recorded_at - member.enrolled_at).days
+    return {"tier": member.tier, "region": member.region, "tags": list(member.tags), "age_days": age_days}
 
 
 def posting_key(activity_id: UUID, revision: int) -> str:

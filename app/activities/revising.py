@@ -133,7 +133,7 @@ def _evaluate(
     taken = locked.board.take(bounds.asks, counted, settlement)
     note_taken(outcome, taken, bounds.spent(settlement))
     note_duplicates(outcome, duplicates, is_whole=left is None)
-    note_kept(outcome, {key: value for key, value in stored.member().items() if key != "evidence"}, facts["evidence"])
+    note_kept(outcome, stored.member(), facts["evidence"])
     return _Evaluated(outcome, awards, claimed, taken, locked.take_funds(settlement))
 
 
