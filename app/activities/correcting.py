@@ -133,7 +133,7 @@ def _claim_of(stored: Stored, facts: Mapping[str, Any] | None) -> impact.Impact:
 def take_impact_to(
     stored: Stored, claimed: impact.Impact, occurred_at: datetime, moment: datetime
 ) -> list[dict[str, Any]]:
-    """Book the impact ``claimed`` in the place of what is booked of ``stored``; return the changes, claim by claim."""
+    """Book the impact ``claimed`` in the place of what is booked of ``stored``; return what changes, claim by claim."""
     standing = impact.booked(stored.member_id, stored.activity_id)
     changes = impact.differences(standing, impact.booked_of(claimed, occurred_at))
     if changes:
@@ -145,4 +145,5 @@ def take_impact_to(
         {"metric": change.metric, "value": change.value, "low": change.low, "high": change.high,
          "factor": str(change.factor_id) if change.factor_id else None, "subject": change.subject_code}
         for change in changes
+        if change.value or change.low or change.high
     ]  # fmt: skip

@@ -240,7 +240,8 @@ def test_what_was_stored_before_facts_were_kept_is_judged_by_the_member_of_now(
     body = basket(customer.ref, packaging=["REUSABLE_BOX"], lines=TWO_LINES, occurred_at=ago(days=1))
     awarded = report(body).json["points"]["awarded"]
     as_before()
-    assert give_back(id="ret-1", lines=some(1)).json["reversed"]["points"] == 19 + 100
+    first = give_back(id="ret-1", lines=some(1)).json
+    assert (first["reversed"]["points"], first["impact"]) == (19 + 100, [])
     assert give_back(id="ret-2", lines=some(2, "2")).json["impact"] == []
     whole = give_back(id="ret-3").json["impact"]
     assert [(claim["metric"], claim["value"]) for claim in whole] == [("g_packaging_avoided", -329)]
