@@ -14,16 +14,20 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import duplicate_routes as duplicates_routes
-from app.activities import reconciliation_routes, trial_routes
+from app.activities import evidence_routes, reconciliation_routes, review_routes, self_declared_routes, trial_routes
 from app.activities import return_routes as returns_routes
 from app.activities import routes as activities_routes
 from app.activities import service as activities
 from app.activities.backtests import JOB as BACKTEST_JOB
+from app.activities.evidence import JOB as EVIDENCE_JOB
+from app.activities.reviews import JOB as REVIEWS_JOB
 from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
 from app.campaigns import shopper_routes as ways_routes
+from app.catalog import routes as catalog_routes
 from app.catalog import service as catalog
+from app.catalog import staff_routes as catalog_staff_routes
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
@@ -38,7 +42,10 @@ from app.core.secrets import development_secret
 from app.core.tokens import register_token_authenticator, register_tokens
 from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
+from app.impact import jobs as impact_jobs
+from app.impact import routes as impact_routes
 from app.impact import service as impact
+from app.impact.commands import impact_commands
 from app.ledger import jobs as ledger_jobs
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
@@ -119,7 +126,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         staff_routes,
         members_routes,
         merchants_routes,
+        catalog_routes,
+        catalog_staff_routes,
         ledger_routes,
+        impact_routes,
         campaigns_routes,
         ways_routes,
         activities_routes,
@@ -127,17 +137,21 @@ def create_app(settings: Settings | None = None) -> Flask:
         duplicates_routes,
         reconciliation_routes,
         trial_routes,
+        evidence_routes,
+        self_declared_routes,
+        review_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for command in (projection_commands, staff_commands, ledger_commands, *demo_commands):
+    for command in (projection_commands, staff_commands, ledger_commands, impact_commands, *demo_commands):
         app.cli.add_command(command)
-    for load in (catalog.load_reference, impact.load_reference):
+    for load in (merchants.load_reference, catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
-    for job in (*ledger_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
+    activities_jobs = (BACKTEST_JOB, EVIDENCE_JOB, REVIEWS_JOB)
+    for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), *activities_jobs):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)

@@ -67,7 +67,8 @@ class Stored:
 
     def facts(self) -> Mapping[str, Any] | None:
         """Return the facts on which it was evaluated; None where all of it had been claimed by another activity."""
-        facts = facts_of_stored(self.body, self.occurred_at, self.kept.get("evidence", EVIDENCE_BEFORE))
+        evidence, certificates = self.kept.get("evidence", EVIDENCE_BEFORE), self.outcome.get("certificates")
+        facts = facts_of_stored(self.body, self.occurred_at, evidence, certificates)
         return without_duplicates(facts, self.outcome.get("duplicates", ()))
 
     def left(self) -> Mapping[str, Any] | None:

@@ -34,7 +34,8 @@ from app.activities.proofs import (
     release_proofs,
 )
 from app.activities.queries import MemberFacts
-from app.activities.reading import Report, digest_of, facts_of_stored
+from app.activities.reading import Report, complete_body, digest_of, facts_of
+from app.catalog import service as catalog
 from app.core.clock import now
 from app.core.codes import code_from_bytes, format_code, normalise_code
 from app.core.database import db, driver_connection
@@ -206,9 +207,10 @@ def _pay(session: scoped_session[Any], claim: Claim, member: MemberFacts, moment
     """Pay a locked claim to its member, whose account is locked, and book what became of it meanwhile."""
     merchant = merchants.principal_of(claim.merchant_id, claim.live, claim.evidence)
     origin, actor = Source(merchant), f"member:{member.member_id}"
-    facts = facts_of_stored(claim.body, claim.occurred_at, claim.evidence)
-    read = {"id": claim.external_id, "revision": claim.revision}
-    report = Report(0, claim.body, read, digest_of(claim.body))
+    read = complete_body(claim.body)
+    [terms] = catalog.certificate_terms(merchant.id, claim.live, [(read["lines"], claim.occurred_at)])
+    facts = facts_of(read, claim.occurred_at, claim.evidence, terms)
+    report = Report(0, claim.body, {"id": claim.external_id, "revision": claim.revision}, digest_of(claim.body))
     prepared = Prepared(report, facts, bounds_of(merchant, facts), proofs_of(claim.body))
     with ledger.open_book(member.member_id, moment) as (_, book), driver_connection() as connection:
         evaluated, empty = paying.pay(book, origin, prepared, member, claim.activity_id, _duplicates(claim))

@@ -48,7 +48,7 @@ ANSWER = {
             "line": "1",
             "points": 20,
             "desired_points": 20,
-            "certificate": {"code": "EU_ORGANIC", "number": "DE-ÖKO-001"},
+            "certificate": {"code": "EU_ORGANIC", "number": "DE-ÖKO-001", "basis": "registered"},
             "available_at": "2026-12-07T09:12:00Z",
             "expires_at": "2027-11-30T23:59:59Z",
             "reasons": [{"code": "matched", "detail": "This earned “Organic produce”."}],

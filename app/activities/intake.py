@@ -96,7 +96,7 @@ def report_alone(origin: Source, report: Report) -> Result:
     attempts = LOCKED_ATTEMPTS + len(proofs_of(report.read))
     for number in range(attempts):
         try:
-            done = retry_transient(lambda: _attempt_alone(origin, report))
+            done = retry_transient(lambda: attempt_alone(origin, report))
         except ProblemError as problem:
             return problem
         except (psycopg.errors.UniqueViolation, IntegrityError):
@@ -109,8 +109,11 @@ def report_alone(origin: Source, report: Report) -> Result:
     return ServiceUnavailable("Others are changing the same activity; try again.")
 
 
-def _attempt_alone(origin: Source, report: Report) -> Accepted | None:
-    """Store and award it; None where it was stored, or its member unlinked, between our look and our lock."""
+def attempt_alone(origin: Source, report: Report) -> Accepted | None:
+    """Do what ``report_alone`` does once, in the caller's unit of work if there is one; raise what is wrong with it.
+
+    None where it was stored, or its member unlinked, between our look and our lock.
+    """
     moment, prepared = now(), prepare(origin, report)
     with unit_of_work() as session, driver_connection() as connection:
         [found] = read_asked(connection, origin, [prepared])

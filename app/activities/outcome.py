@@ -31,11 +31,13 @@ class Accepted:
     since: Mapping[str, Any] = field(default_factory=dict)
 
 
-def award_of(granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime) -> Award:
+def award_of(
+    granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime, waits_for_review: bool = False
+) -> Award:
     """Return what the ledger books for ``granted``: the terms count from when the activity occurred."""
     rule = granted.desired.rule
     occurred_at = facts["occurred_at"]
-    available_at = available_time(rule.pending, occurred_at, facts["completed"])
+    available_at = None if waits_for_review else available_time(rule.pending, occurred_at, facts["completed"])
     is_waiting = available_at is None
     return Award(
         points=granted.points,
@@ -119,6 +121,12 @@ def note_duplicates(outcome: dict[str, Any], lines: Sequence[str | None], is_who
     """Keep in a stored outcome which lines another activity had claimed; None alone where nothing is left of it."""
     if lines:
         outcome["duplicates"] = [None] if is_whole else sorted({line for line in lines if line is not None})
+
+
+def note_certificates(outcome: dict[str, Any], kept: Mapping[str, Any] | None) -> None:
+    """Keep in a stored outcome how certificates were judged, so that it is evaluated again by the same ones."""
+    if kept is not None:
+        outcome["certificates"] = kept
 
 
 _HIDDEN = frozenset({"version_id", "code", "codes"})

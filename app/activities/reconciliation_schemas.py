@@ -17,12 +17,14 @@ RECONCILIATION_EXAMPLE: dict[str, Any] = {
         {"id": "order-10024", "revision": 2, "digest": _OTHER_DIGEST},
         {"id": "order-10025"},
     ],
+    "returns": [{"id": "ret-7", "digest": DIGEST_EXAMPLE}, {"id": "ret-8", "digest": _OTHER_DIGEST}],
 }  # fmt: skip
 RECONCILED_EXAMPLE: dict[str, Any] = {
     "activities": {
         "missing": ["order-10025"],
         "different": [{"id": "order-10024", "revision": 1, "digest": DIGEST_EXAMPLE}],
     },
+    "returns": {"missing": [], "different": [{"id": "ret-8", "digest": DIGEST_EXAMPLE}]},
 }  # fmt: skip
 
 
@@ -41,10 +43,18 @@ class OwnActivitySchema(Schema):
     digest = _digest()
 
 
+class OwnReturnSchema(Schema):
+    """A return as the merchant knows it: a digest that is left out is not compared."""
+
+    id = ExternalId(required=True)
+    digest = _digest()
+
+
 class ReconciliationSchema(Schema):
-    """What the merchant has reported, by its own ids."""
+    """What the merchant has reported, by its own ids: up to 1,000 of each kind."""
 
     activities = List(fields.Nested(OwnActivitySchema), maximum=ITEMS_MAX, load_default=list)
+    returns = List(fields.Nested(OwnReturnSchema), maximum=ITEMS_MAX, load_default=list)
 
     @validates_schema(skip_on_field_errors=True)
     def _ids_differ(self, data: dict[str, Any], **_: Any) -> None:
@@ -67,6 +77,13 @@ class StoredActivitySchema(Schema):
     digest = fields.String()
 
 
+class StoredReturnSchema(Schema):
+    """A return as it is stored."""
+
+    id = fields.String()
+    digest = fields.String()
+
+
 class ReconciledActivitiesSchema(Schema):
     """The ids that are not stored, and what is stored otherwise than the merchant says."""
 
@@ -74,7 +91,15 @@ class ReconciledActivitiesSchema(Schema):
     different = fields.List(fields.Nested(StoredActivitySchema))
 
 
+class ReconciledReturnsSchema(Schema):
+    """The ids that are not stored, and what is stored otherwise than the merchant says."""
+
+    missing = fields.List(fields.String())
+    different = fields.List(fields.Nested(StoredReturnSchema))
+
+
 class ReconciledSchema(Schema):
     """What is missing or different; what is not named is stored as the merchant says."""
 
     activities = fields.Nested(ReconciledActivitiesSchema)
+    returns = fields.Nested(ReconciledReturnsSchema)

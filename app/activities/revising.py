@@ -31,10 +31,18 @@ from app.activities.evaluating import (
     subjects_of,
 )
 from app.activities.models import ActivityRegistry
-from app.activities.outcome import Accepted, award_of, note_duplicates, note_kept, note_taken, outcome_of
+from app.activities.outcome import (
+    Accepted,
+    award_of,
+    note_certificates,
+    note_duplicates,
+    note_kept,
+    note_taken,
+    outcome_of,
+)
 from app.activities.proofs import CLAIMED_PROOF, find_duplicates, proof_rows, proofs_of, release_proofs
 from app.activities.proofs import note_duplicates as store_duplicates
-from app.activities.reading import impact_subject
+from app.activities.reading import impact_subject, kept_certificates
 from app.activities.remaining import RuleId
 from app.campaigns import service as campaigns
 from app.core.database import driver_connection
@@ -133,6 +141,7 @@ def _evaluate(
     taken = locked.board.take(bounds.asks, counted, settlement)
     note_taken(outcome, taken, bounds.spent(settlement))
     note_duplicates(outcome, duplicates, is_whole=left is None)
+    note_certificates(outcome, kept_certificates(facts))
     note_kept(outcome, stored.member(), facts["evidence"])
     return _Evaluated(outcome, awards, claimed, taken, locked.take_funds(settlement))
 

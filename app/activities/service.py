@@ -113,7 +113,9 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     if cart["occurred_at"] is not None:
         check_time(cart["occurred_at"], moment, programme.current().activity_age_days_max)
     member = _find_member(merchant, cart)
-    facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
+    occurred_at = cart["occurred_at"] or moment
+    [terms] = catalog.certificate_terms(merchant.id, merchant.live, [(cart["lines"], occurred_at)])
+    facts = facts_of(cart, occurred_at, merchant.default_evidence, terms)
 
     known: dict[Any, campaigns.Headroom] = {}
 

@@ -1,8 +1,8 @@
 """Simulation: what one activity would earn by a version that need not be in force, with every rule explained.
 
 Writes nothing. ``now`` is the moment of evaluation, and when the activity occurred unless it says so itself. The
-campaign is tried as if it ran, whatever its state; beside it stand the rules in force when the activity occurred, other
-campaigns by name, or nothing.
+campaign is tried as if it ran, whatever its state; products are the live ones of the merchant that is named. Beside it
+stand the rules in force when the activity occurred, other campaigns by name, or nothing.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,8 @@ def simulate(campaign_id: UUID, asked: Mapping[str, Any], locale: str) -> dict[s
     book = _book(trial, asked["together_with"], occurred_at)
     merchant_id, of_merchant = _merchant(asked["merchant"])
     member = _member(asked["member"], moment)
-    facts = facts_of(cart, occurred_at, EVIDENCE_DEFAULT)
+    [terms] = catalog.certificate_terms(merchant_id, True, [(cart["lines"], occurred_at)])
+    facts = facts_of(cart, occurred_at, EVIDENCE_DEFAULT, terms)
     evaluation = trials.evaluate(book, facts, member, of_merchant, moment)
     headroom = _headroom(evaluation, facts, merchant_id, asked["member"].get("id"))
     settlement = campaigns.settle(evaluation, headroom)

@@ -105,8 +105,8 @@ class Restatement(db.Model):  # type: ignore[name-defined,misc]
     """What was booked by older versions of a factor is to stand by the one in force; asked for, run by a worker, kept.
 
     ``factor`` is an id, the code of a subject, or ``all``; ``state`` one of queued, running, done, failed. All members
-    up to ``after_member_id`` are done. ``attempt`` counts who took it up; ``heartbeat_at`` is when the last of them was
-    last seen. ``differences`` are the sums of what was booked, by metric.
+    before ``after_member_id`` are done. ``attempt`` counts who took it up; ``heartbeat_at`` is when the last of them
+    was last seen. ``differences`` are the sums of what was booked, by metric.
     """
 
     __tablename__ = "restatement"

@@ -33,7 +33,11 @@ DEFAULTS: dict[str, Any] = {
     "activity_age_days_max": 30,
     "completion_days_max": 90,
     "household_members_max": 8,
+    "certificates_accepted": "stated",
     "activity_extends_expiry_months": None,
+    "self_declared_kinds": ["packaging_return", "recycling", "repair", "custom"],
+    "self_declared_activities_max_daily": 5,
+    "self_declared_points_max_daily": 100,
 }
 _schema = ProgrammeSchema()
 ChangeHook = Callable[[Mapping[str, Any], Mapping[str, Any], datetime], object]
@@ -57,7 +61,8 @@ class Programme:
     points that wait for completion are voided after ``completion_days_max``. Staff adjust at most
     ``adjustment_points_max_alone`` points without a second person, and ``adjustment_points_max_daily`` a day, by role.
     An editor alone may put a campaign in force that can pay at most ``campaign_exposure_points_max_alone``.
-    A household has at most ``household_members_max`` members.
+    A household has at most ``household_members_max`` members. ``certificates_accepted`` says which certificates earn:
+    those that a line states (``stated``), that a product holds (``registered``), that staff looked up (``verified``).
     Where ``activity_extends_expiry_months`` is set, an activity that earns lets all points of its member live that
     many months from its day on, at least.
     """
@@ -74,6 +79,10 @@ class Programme:
     activity_age_days_max: int
     completion_days_max: int
     household_members_max: int
+    certificates_accepted: str
+    self_declared_kinds: list[str]
+    self_declared_activities_max_daily: int
+    self_declared_points_max_daily: int
     activity_extends_expiry_months: int | None = None
 
     @cached_property
@@ -84,6 +93,10 @@ class Programme:
     def worth(self, points: int) -> int:
         """Return what ``points`` are worth in whole minor units of the programme's currency, rounded down."""
         return points * self.point_value_micros * minor_units(self.currency) // 10**6
+
+    def start_of_day(self, moment: datetime) -> datetime:
+        """Return when the day of ``moment`` began in the programme's zone."""
+        return moment.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _programme(version: ProgrammeVersion | None) -> Programme:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -110,6 +111,46 @@ def test_another_merchants_and_the_other_modes_are_missing(
         assert reconcile(client, headers, {"id": "order-1"})["activities"]["missing"] == ["order-1"]
 
 
+def test_returns_are_compared_beside_activities_and_are_no_activities(
+    client: FlaskClient, shop: world.Shop, customer: world.Customer
+) -> None:
+    report(client, shop, world.basket(customer.ref, id="a-1"))
+    body = {"id": "r-1", "activity": "a-1", "lines": [{"id": "1", "quantity": 1}]}
+    assert client.post("/v1/returns", json=body, headers=shop.live).status_code == 201
+    digest = digest_by(recipes()[0], body)
+    asked = {
+        "activities": [{"id": "r-1"}, {"id": "a-1"}],
+        "returns": [{"id": "a-1"}, {"id": "r-1", "digest": digest}, {"id": "r-2", "digest": digest}],
+    }
+    found = client.post(PATH, json=asked, headers=shop.live).json
+    assert found == {
+        "activities": {"missing": ["r-1"], "different": []}, "returns": {"missing": ["a-1", "r-2"], "different": []},
+    }  # fmt: skip
+    asked["returns"] = [{"id": "r-1", "digest": ZEROS}]
+    assert client.post(PATH, json=asked, headers=shop.live).json["returns"] == {
+        "missing": [], "different": [{"id": "r-1", "digest": digest}],
+    }  # fmt: skip
+    for headers in (shop.test, world.make_shop("other-shop").live):
+        assert client.post(PATH, json=asked, headers=headers).json["returns"]["missing"] == ["r-1"]
+
+
+def test_a_claimed_activity_and_a_new_revision_are_told_as_they_are_now(
+    client: FlaskClient, shop: world.Shop, customer: world.Customer, shopper: Callable[[UUID], dict[str, str]]
+) -> None:
+    receipt, order = world.basket("nobody", id="a-1"), world.basket(customer.ref, id="a-2")
+    code = client.post("/v1/activities", json=receipt, headers=shop.live).json["claim_code"]
+    claimed = client.post("/v1/me/claims", json={"code": code}, headers=shopper(customer.member_id))
+    assert claimed.status_code == 201, claimed.text
+    report(client, shop, order)
+    changed = order | {"revision": 2, "packaging": []}
+    report(client, shop, changed)
+    digests = {name: digest_by(recipes()[0], body) for name, body in {"a-1": receipt, "a-2": changed}.items()}
+    said = [{"id": name, "digest": digest} for name, digest in digests.items()]
+    assert reconcile(client, shop.live, *said)["activities"] == NOTHING
+    old = reconcile(client, shop.live, {"id": "a-2", "revision": 1, "digest": digest_by(recipes()[0], order)})
+    assert old["activities"]["different"] == [{"id": "a-2", "revision": 2, "digest": digests["a-2"]}]
+
+
 def test_an_id_of_ours_is_no_id_of_the_merchants(
     client: FlaskClient, shop: world.Shop, customer: world.Customer
 ) -> None:
@@ -125,13 +166,29 @@ def test_a_thousand_take_one_select(client: FlaskClient, shop: world.Shop, custo
         statements.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)
+    named = [{"id": f"order-{number}", "digest": ZEROS} for number in range(1000)]
     try:
-        found = reconcile(client, shop.live, *({"id": f"order-{number}", "digest": ZEROS} for number in range(1000)))
+        found = client.post(PATH, json={"activities": named, "returns": named}, headers=shop.live).json
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
-    assert len(found["activities"]["missing"]) == 999
+    assert (len(found["activities"]["missing"]), len(found["returns"]["missing"])) == (999, 1000)
     assert [known["id"] for known in found["activities"]["different"]] == ["order-7"]
     assert len([statement for statement in statements if "registry" in statement]) == len(statements) == 1
+
+
+@pytest.mark.parametrize(
+    ("returns", "pointer"),
+    [
+        ([{"id": "a", "revision": 1}], "/returns/0/revision"),
+        ([{"id": "a"}, {"id": "a"}], "/returns/1/id"),
+        ([{"id": f"r-{number}"} for number in range(1001)], "/returns"),
+    ],
+)
+def test_a_list_of_returns_that_does_not_fit_is_refused(
+    client: FlaskClient, shop: world.Shop, returns: Any, pointer: str
+) -> None:
+    answer = client.post(PATH, json={"activities": [{"id": "a"}], "returns": returns}, headers=shop.live)
+    assert_problem(answer, 422, "validation_failed", pointer)
 
 
 @pytest.mark.parametrize(

@@ -329,3 +329,11 @@ def test_what_is_voided_is_worth_nothing_and_cant_be_returned_after_that(report,
         assert (after["pending"], after["available"], after["debt"]) == (0, 0, 0)
         assert after["lifetime"]["reversed"] == BASKET_AWARDED
     assert_problem(give_back(id="ret-2", lines=some(1)), 409, "return_exceeds_purchase")
+
+
+def test_the_history_says_that_something_was_returned(report, give_back, customer, client, shopper):
+    made = report(basket(customer.ref)).json
+    give_back()
+    lines = client.get("/v1/me/wallet/entries?limit=2", headers=shopper(customer.member_id)).json["data"]
+    assert {line["why"] for line in lines} == {"Something was returned: the points for it were taken back."}
+    assert {line["activity_id"] for line in lines} == {made["id"]}

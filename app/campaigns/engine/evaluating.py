@@ -32,8 +32,9 @@ def evaluate(
     """Return what ``activity`` earns by ``book``, and why the other rules do not pay; see the package for the rules.
 
     ``activity`` is the read contract body with ``total`` (minor units), each line with ``total``, ``certifications``
-    (valid codes) and ``certificates`` by code. ``member`` has tier, region, tags, age_days and, unless it is nobody,
-    its ``id``, which decides whether a campaign holds it out.
+    (valid codes) and ``certificates`` by code, and ``refused`` (reason codes of others) where there are any.
+    ``member`` has tier, region, tags, age_days and, unless it is nobody, its ``id``, which decides whether a campaign
+    holds it out.
     """
     subject = Subject(activity, merchant)
     plan = book.plan(activity["kind"], subject.held)
@@ -178,8 +179,8 @@ class _Run:
 
 def _why_no_match(rule: Rule, subject: Subject) -> str:
     wanted = rule.match.get("certifications")
-    if wanted is not None and not subject.holds_any("certifications", wanted):
-        return "certificate_missing"
+    if wanted is not None and not subject.holds_certificate(wanted):
+        return subject.why_refused(wanted) or "certificate_missing"
     return "condition_not_met"
 
 

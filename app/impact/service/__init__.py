@@ -13,9 +13,19 @@ from app.impact.service.claiming import (
     rows_of,
 )
 from app.impact.service.factors import default_factors, load_reference
+from app.impact.service.reading import LOCALES, factor_place, list_factor_versions, read_impact
+from app.impact.service.restatements import (
+    get_restatement,
+    list_restatements,
+    request_restatement,
+    restate_now,
+    run_restatements,
+)
+from app.impact.service.verifying import Proof, verify
 
 __all__ = [
     "IMPACT_ENTRY",
+    "LOCALES",
     "Booked",
     "Factor",
     "FactorTable",
@@ -23,6 +33,7 @@ __all__ = [
     "ImpactEntry",
     "ImpactLine",
     "ImpactSubject",
+    "Proof",
     "Unclaimed",
     "booked",
     "booked_of",
@@ -34,6 +45,15 @@ __all__ = [
     "differences",
     "entry_rows",
     "factor_ids_of",
+    "factor_place",
+    "get_restatement",
+    "list_factor_versions",
+    "list_restatements",
     "load_reference",
+    "read_impact",
+    "request_restatement",
+    "restate_now",
     "rows_of",
+    "run_restatements",
+    "verify",
 ]

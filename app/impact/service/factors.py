@@ -17,6 +17,7 @@ from app.impact.errors import FactorNotFound, InconsistentFactors
 from app.impact.models import ImpactFactor
 
 _FILE = Path(__file__).parents[1] / "reference" / "impact_factors.csv"
+ALL = "all"
 _CACHE = "impact"
 _STATED = ("value", "low", "high", "year", "baseline", "is_default", "note", "method")
 _WITHDRAWN = "withdrawn from the reference data"
@@ -120,3 +121,29 @@ def factors_of(factor_ids: Collection[UUID]) -> list[Factor]:
     if missing := set(factor_ids) - found.keys():
         raise FactorNotFound(f"There is no impact factor {min(missing)}.")
     return list(found.values())
+
+
+def all_factors() -> dict[UUID, Factor]:
+    """Return every version of every factor by its id, as stored now."""
+    return {row.id: _factor(row) for row in queries.list_factors()}
+
+
+def moves_of(asked: str) -> dict[UUID, Factor] | None:
+    """Return by version of a factor the one that is claimed in its place now; None where ``asked`` names no factor.
+
+    ``asked`` is the id of a version, for all versions of that factor; the code of a subject; or ``all``. In the place
+    of a version stands the default for the same metric and unit of its subject, whoever published that; where there is
+    none any more, what was claimed stays.
+    """
+    rows = queries.list_factors()
+    named = [row for row in rows if asked in (ALL, row.subject_code) or asked.lower() == str(row.id)]
+    if not named and asked != ALL:
+        return None
+    identities = {_identity(row) for row in named}
+    claimed = {_claim(row): _factor(row) for row in queries.list_latest_factors() if row.is_default}
+    moves = {row.id: claimed[_claim(row)] for row in rows if _identity(row) in identities and _claim(row) in claimed}
+    return {factor_id: factor for factor_id, factor in moves.items() if factor_id != factor.id}
+
+
+def _claim(row: ImpactFactor) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in queries.CLAIM)
