@@ -9,6 +9,7 @@ from uuid import UUID
 from app.activities.reading import facts_of_stored
 from app.activities.remaining import NOTHING, Returned, RuleId, remaining_facts
 from app.campaigns import service as campaigns
+from app.members import service as members
 from app.merchants import service as merchants
 
 EVIDENCE_BEFORE = "staff"  # of activities stored before the grade was kept with them
@@ -59,6 +60,11 @@ class Stored:
         """Return the campaign versions that had a say."""
         return {UUID(each["version_id"]) for each in (*self.outcome["awards"], *self.outcome["missed"])}
 
+    def rules(self) -> dict[RuleId, campaigns.Rule]:
+        """Return the rules that had a say."""
+        found = campaigns.rules_of_versions(self.versions())
+        return {(str(rule.version_id), rule.key): rule for of_version in found.values() for rule in of_version}
+
     def facts(self) -> Mapping[str, Any] | None:
         """Return the facts on which it was evaluated; None where all of it had been claimed by another activity."""
         evidence, certificates = self.kept.get("evidence", EVIDENCE_BEFORE), self.outcome.get("certificates")
@@ -77,8 +83,15 @@ class Stored:
         return kept
 
     def member(self) -> dict[str, Any]:
-        """Return the member as rules saw them."""
-        return {"tier": "seed", "region": None, "tags": [], "age_days": 0, **self.kept, "id": self.member_id}
+        """Return the member as rules saw them; as they are now, where that was not kept yet."""
+        seen = self.kept or _member_now(self.member_id, self.recorded_at)
+        return {key: value for key, value in seen.items() if key != "evidence"} | {"id": self.member_id}
+
+
+def _member_now(member_id: UUID, recorded_at: datetime) -> dict[str, Any]:
+    member = members.list_members([member_id])[member_id]
+    age_days = (recorded_at - member.enrolled_at).days
+    return {"tier": member.tier, "region": member.region, "tags": list(member.tags), "age_days": age_days}
 
 
 def posting_key(activity_id: UUID, revision: int) -> str:
@@ -111,6 +124,20 @@ def worth_of(stored: Stored, facts: Mapping[str, Any] | None) -> dict[RuleId, in
         rule = granted.desired.rule
         worth[str(rule.version_id), rule.key] = granted.points
     return worth
+
+
+def funds_of(stored: Stored, points: Mapping[RuleId, int], live: bool) -> dict[UUID, int]:
+    """Return ``points`` by the campaign that paid them, as far as its budget counts them.
+
+    A budget that was given later counts what live members had been paid before; that of test mode does not.
+    """
+    rules, funded = stored.rules(), stored.outcome.get("spent", {})
+    spent: dict[UUID, int] = {}
+    for rule_id, amount in points.items():
+        campaign_id = rules[rule_id].campaign_id
+        if amount and (live or str(campaign_id) in funded):
+            spent[campaign_id] = spent.get(campaign_id, 0) + amount
+    return spent
 
 
 def paused_then(stored: Stored) -> set[UUID]:
