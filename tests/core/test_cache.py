@@ -173,9 +173,9 @@ def test_what_is_known_does_not_wait_for_what_is_being_loaded(app: Flask, snapsh
 
     slow = Snapshot("slow", load_slowly)
     with ThreadPoolExecutor(2) as pool:
-        loading = pool.submit(in_context, app, slow.get)
+        loading = pool.submit(in_context(slow.get))
         assert begun.wait(10)
         time.sleep(CHECK_SECONDS)  # so that the versions are asked for again
-        assert pool.submit(in_context, app, snapshot.get).result(5) == 0
+        assert pool.submit(in_context(snapshot.get)).result(5) == 0
         may_end.set()
         assert loading.result(10) == 1
