@@ -13,9 +13,11 @@ import redis
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
+from app.activities import duplicate_routes as duplicates_routes
+from app.activities import reconciliation_routes, trial_routes
+from app.activities import return_routes as returns_routes
 from app.activities import routes as activities_routes
 from app.activities import service as activities
-from app.activities import trial_routes
 from app.activities.backtests import JOB as BACKTEST_JOB
 from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
@@ -39,7 +41,10 @@ from app.core.secrets import development_secret
 from app.core.tokens import register_token_authenticator, register_tokens
 from app.demo.commands import demo_commands
 from app.engagement.projection import MEMBER_DAYS
+from app.impact import jobs as impact_jobs
+from app.impact import routes as impact_routes
 from app.impact import service as impact
+from app.impact.commands import impact_commands
 from app.ledger import jobs as ledger_jobs
 from app.ledger import routes as ledger_routes
 from app.ledger import service as ledger
@@ -123,21 +128,26 @@ def create_app(settings: Settings | None = None) -> Flask:
         catalog_routes,
         catalog_staff_routes,
         ledger_routes,
+        impact_routes,
         campaigns_routes,
         ways_routes,
         activities_routes,
+        returns_routes,
+        duplicates_routes,
+        reconciliation_routes,
         trial_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for command in (projection_commands, staff_commands, catalog_commands, ledger_commands, *demo_commands):
+    rooms_commands = (projection_commands, staff_commands, catalog_commands, ledger_commands, impact_commands)
+    for command in (*rooms_commands, *demo_commands):
         app.cli.add_command(command)
     for load in (catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
-    for job in (*ledger_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
+    for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)

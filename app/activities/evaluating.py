@@ -1,12 +1,22 @@
 """Evaluate a reported activity: what rules and impact say, and the rows that book it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.activities.outcome import Accepted, award_of, note_certificates, note_taken, outcome_of
+from app.activities.again import posting_key, without_duplicates
+from app.activities.outcome import (
+    Accepted,
+    award_of,
+    note_certificates,
+    note_duplicates,
+    note_kept,
+    note_taken,
+    outcome_of,
+)
+from app.activities.proofs import CLAIMED_PROOF, Duplicate, Proof, proof_rows, proofs_of, repeated_within
 from app.activities.queries import MemberFacts
 from app.activities.reading import (
     Report,
@@ -57,11 +67,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A report with its facts as rules see them, and the limits and budgets that bind it."""
+    """A report with its facts as rules see them, the limits and budgets that bind it, and what it claims once."""
 
     report: Report
     facts: Mapping[str, Any]
     bounds: campaigns.Bounds
+    proofs: Sequence[Proof] = ()
 
 
 @dataclass(slots=True)
@@ -78,6 +89,7 @@ class Evaluated:
     settlement: campaigns.Settlement
     taken: list[campaigns.Taken] = field(default_factory=list)
     spent: dict[UUID, int] = field(default_factory=dict)
+    proofs: Sequence[Proof] = ()
 
     def take(self, board: campaigns.UsageBoard, bounds: campaigns.Bounds, member: MemberFacts) -> None:
         """Note on ``board``, and in the outcome, what it takes of limits and budgets."""
@@ -88,7 +100,7 @@ class Evaluated:
     def awarded_activity(self, origin: Source) -> ledger.AwardedActivity:
         """Return what the ledger books."""
         return ledger.AwardedActivity(
-            key=f"activity:{self.activity_id}:rev{self.report.read['revision']}",
+            key=posting_key(self.activity_id, self.report.read["revision"]),
             fingerprint=self.report.digest[:16],
             activity_id=self.activity_id,
             actor=f"merchant:{origin.merchant.merchant_key}",
@@ -114,6 +126,7 @@ class Evaluated:
         return {
             "kind": self.facts["kind"],
             "occurred_at": self.facts["occurred_at"],
+            "activities": 0 if None in self.outcome.get("duplicates", ()) else 1,
             "points": self.outcome["points"]["awarded"],
             "impact": metrics,
         }
@@ -124,19 +137,25 @@ class Evaluated:
         self.outcome["points"]["available"] -= points
 
     def rows(self, origin: Source, moment: datetime) -> list[tuple[RowShape, list[tuple[Any, ...]]]]:
-        """Return the rows of activities and impact."""
+        """Return the rows of activities and impact, with those that register its id and what it claims once."""
         merchant, report = origin.merchant, self.report
-        revision, occurred_at = report.read["revision"], self.facts["occurred_at"]
         registered = (
-            self.member_id, merchant.id, merchant.live, report.external_id, self.activity_id, revision, report.digest,
+            self.member_id, merchant.id, merchant.live, report.external_id, self.activity_id, report.read["revision"],
+            report.digest,
         )  # fmt: skip
+        proofs = proof_rows(self.member_id, merchant.live, self.activity_id, self.proofs)
+        return [(REGISTRY, [registered]), (CLAIMED_PROOF, proofs), *self.rows_of_registered(origin, moment)]
+
+    def rows_of_registered(self, origin: Source, moment: datetime) -> list[tuple[RowShape, list[tuple[Any, ...]]]]:
+        """Return the rows of activities and impact where the activity's id is registered already."""
+        occurred_at = self.facts["occurred_at"]
         stored = (
-            self.member_id, self.activity_id, revision, merchant.id, occurred_at, moment, dumps(report.body).decode(),
-            dumps(self.outcome).decode(),
+            self.member_id, self.activity_id, self.report.read["revision"], origin.merchant.id, occurred_at, moment,
+            dumps(self.report.body).decode(), dumps(self.outcome).decode(),
         )  # fmt: skip
         claimed = impact.entry_rows(self.member_id, self.activity_id, self.impact, occurred_at, moment)
         counted = campaigns.usage_rows(self.member_id, self.taken)
-        return [(REGISTRY, [registered]), (ACTIVITY, [stored]), (impact.IMPACT_ENTRY, claimed), *counted]
+        return [(ACTIVITY, [stored]), (impact.IMPACT_ENTRY, claimed), *counted]
 
     def accepted(self) -> Accepted:
         """Return the answer."""
@@ -151,6 +170,12 @@ def check(origin: Source, report: Report, moment: datetime) -> None:
     check_against_reference(report.read, catalog.reference(), origin.merchant.max_evidence)
     age_days_max = programme.current().activity_age_days_max if origin.is_age_bounded else None
     check_time(report.read["occurred_at"], moment, age_days_max)
+
+
+def check_revision(origin: Source, report: Report, stored_at: datetime, moment: datetime) -> None:
+    """Do as ``check`` of a new revision, which may be of any age where it occurred when the one before it did."""
+    is_moved = report.read["occurred_at"] != stored_at
+    check(origin if is_moved else replace(origin, is_age_bounded=False), report, moment)
 
 
 def prepare(origin: Source, report: Report) -> Prepared:
@@ -168,13 +193,17 @@ def prepare_many(origin: Source, reports: Sequence[Report]) -> list[Prepared]:
 
 def _prepared(merchant: MerchantPrincipal, report: Report, terms: catalog.CertificateTerms | None) -> Prepared:
     facts = facts_of(report.read, report.read["occurred_at"], merchant.default_evidence, terms)
-    return Prepared(report, facts, bounds_of(merchant, facts))
+    return Prepared(report, facts, bounds_of(merchant, facts), proofs_of(report.read))
 
 
 def bounds_of(merchant: MerchantPrincipal, facts: Mapping[str, Any]) -> campaigns.Bounds:
     """Return the limits and budgets that bind ``facts``."""
-    subjects = campaigns.Subjects(merchant.id, merchant.live, facts["device"], facts["station"])
-    return campaigns.bounds_of(facts, _for_rules(merchant), subjects)
+    return campaigns.bounds_of(facts, for_rules(merchant), subjects_of(merchant, facts))
+
+
+def subjects_of(merchant: MerchantPrincipal, facts: Mapping[str, Any]) -> campaigns.Subjects:
+    """Return whose limits ``facts`` concern beside the member's."""
+    return campaigns.Subjects(merchant.id, merchant.live, facts["device"], facts["station"])
 
 
 def evaluate_report(
@@ -182,14 +211,44 @@ def evaluate_report(
 ) -> Evaluated:
     """Check and evaluate a report, take what it takes from ``board``, and give it an id; writes nothing."""
     check(origin, prepared.report, moment)
+    return evaluate_prepared(origin, prepared, member, board, moment, new_id(), ())
+
+
+def evaluate_prepared(
+    origin: Source,
+    prepared: Prepared,
+    member: MemberFacts,
+    board: campaigns.UsageBoard,
+    moment: datetime,
+    activity_id: UUID,
+    duplicates: Sequence[Duplicate],
+) -> Evaluated:
+    """Evaluate what is checked, and take what it takes from ``board``; writes nothing.
+
+    What others have claimed, ``duplicates``, and what it names twice itself earns nothing.
+    """
     headroom = board.headroom(prepared.bounds.asks, member.counted)
-    settlement, outcome, awards, claimed = evaluate(origin.merchant, prepared.facts, member, headroom, moment)
+    lines = duplicate_lines(prepared.proofs, duplicates, activity_id)
+    settlement, outcome, awards, claimed = evaluate(origin.merchant, prepared.facts, member, headroom, moment, lines)
     evaluated = Evaluated(
-        prepared.report, member.member_id, new_id(), prepared.facts, outcome, awards, claimed, settlement
-    )
+        prepared.report, member.member_id, activity_id, prepared.facts, outcome, awards, claimed, settlement,
+        proofs=own_proofs(prepared.proofs, duplicates),
+    )  # fmt: skip
     evaluated.take(board, prepared.bounds, member)
+    note_kept(outcome, member.for_rules(moment), prepared.facts["evidence"])
     note_certificates(outcome, kept_certificates(prepared.facts))
     return evaluated
+
+
+def duplicate_lines(proofs: Sequence[Proof], duplicates: Sequence[Duplicate], activity_id: UUID) -> list[str | None]:
+    """Return the lines that earn nothing, None for the whole: others have claimed them, or they stand there twice."""
+    return [each.proof.line for each in (*duplicates, *repeated_within(proofs, activity_id))]
+
+
+def own_proofs(proofs: Sequence[Proof], duplicates: Sequence[Duplicate]) -> list[Proof]:
+    """Return those of ``proofs`` that nobody has claimed."""
+    taken = {each.proof.key for each in duplicates}
+    return [proof for proof in proofs if proof.key not in taken]
 
 
 def evaluate(
@@ -198,18 +257,31 @@ def evaluate(
     member: MemberFacts | None,
     headroom: campaigns.Headroom,
     moment: datetime,
+    duplicates: Sequence[str | None] = (),
 ) -> tuple[campaigns.Settlement, dict[str, Any], list[ledger.Award], impact.Impact]:
-    """Return what is paid of ``facts``, the outcome, the awards and the impact; the same for award and preview."""
+    """Return what is paid of ``facts``, the outcome, the awards and the impact; the same for award and preview.
+
+    ``duplicates`` are lines that another activity has claimed, None the whole of it: they earn and avoid nothing.
+    """
     settings = programme.current()
     of_member = member.for_rules(moment) if member else NEWCOMER
-    settlement = campaigns.settle(campaigns.evaluate(facts, of_member, _for_rules(merchant), moment), headroom)
+    evaluation = campaigns.evaluate(facts, of_member, for_rules(merchant), moment)
+    left: Mapping[str, Any] | None = facts
+    if duplicates:
+        left = without_duplicates(facts, duplicates)
+        rest = None if left is None else campaigns.evaluate(left, of_member, for_rules(merchant), moment)
+        evaluation = campaigns.without_duplicates(evaluation, rest)
+    settlement = campaigns.settle(evaluation, headroom)
     void_at = facts["occurred_at"] + timedelta(days=settings.completion_days_max)
     awards = [award_of(granted, facts, settings.zone, void_at) for granted in settlement.granted]
-    claimed = impact.claim_impact(impact_subject(facts))
-    return settlement, outcome_of(settlement, awards, claimed, moment), awards, claimed
+    claimed = impact.Impact() if left is None else impact.claim_impact(impact_subject(left))
+    outcome = outcome_of(settlement, awards, claimed, moment)
+    note_duplicates(outcome, duplicates)
+    return settlement, outcome, awards, claimed
 
 
-def _for_rules(merchant: MerchantPrincipal) -> dict[str, Any]:
+def for_rules(merchant: MerchantPrincipal) -> dict[str, Any]:
+    """Return the merchant as rules see it."""
     return {"id": str(merchant.id), "key": merchant.merchant_key}
 
 

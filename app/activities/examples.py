@@ -79,12 +79,14 @@ WAITING = {
     **{key: ANSWER[key] for key in ("id", "external_id", "revision", "occurred_at")},
     "status": "waiting_for_claim",
     "member_id": None,
-    "claim_code": "7K2M-9QXT-4HVN-3A",
+    "claim_code": "7K2-M9Q-XT4-HVN-3A",
+    "claim_qr": "GREENPOINTS:CLAIM:7K2M9QXT4HVN3A",
     "points": {"awarded": 0, "available": 0, "pending": 0, "paid_debt": 0},
     "awards": [],
     "missed": [],
     "impact": [],
 }
+COMPLETED = {**ANSWER, "completed_at": "2026-11-26T16:20:00Z"}
 BATCH_ANSWER = {
     "results": [
         {"index": 0, "status": 201, "replayed": False, "activity": ANSWER, "problem": None},

@@ -9,29 +9,33 @@
 Requests of one activity each meet in ``sharing``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import scoped_session
 
-from app.activities import claims, rounds
-from app.activities.evaluating import Prepared, Source, check, evaluate_report, prepare
+from app.activities import claims, paying, queries, revising, rounds
+from app.activities.errors import ActivityMemberChanged
+from app.activities.evaluating import Prepared, Source, check, prepare
 from app.activities.outcome import Accepted
+from app.activities.proofs import find_duplicates, note_duplicates
 from app.activities.queries import MemberFacts
 from app.activities.reading import Report, digest_of
-from app.activities.rounds import Left, Result, Why, first_answers, has_member, is_known, read_asked
+from app.activities.rounds import Left, Result, Why, first_answers, has_member, is_known, is_revised, read_asked
 from app.activities.schemas import ActivitySchema
 from app.campaigns import service as campaigns
 from app.core import schemas
 from app.core.clock import now
-from app.core.database import driver_connection
+from app.core.database import db, driver_connection
 from app.core.errors import ProblemError, ValidationProblem
-from app.core.outbox import FactKind
-from app.core.unit_of_work import after_commit, retry_transient, unit_of_work
+from app.core.ids import new_id
+from app.core.unit_of_work import retry_transient, unit_of_work
 from app.ledger import service as ledger
+from app.members import service as members
 
 LOCKED_ATTEMPTS = 3
 _schema = ActivitySchema()
@@ -84,26 +88,13 @@ def _report_round(origin: Source, reports: Sequence[Report]) -> list[Result | Le
 
 
 def report_alone(origin: Source, report: Report) -> Result:
-    """Store and award one activity under the lock of its member's account, settling what is due first."""
+    """Store and award one activity under the lock of its member's account, settling what is due first.
 
-    def attempt() -> Accepted:
-        moment, prepared = now(), prepare(origin, report)
-        with unit_of_work(), driver_connection() as connection:
-            [found] = read_asked(connection, origin, [prepared])
-            if found.member is not None and not is_known(report, found):
-                ledger.lock_account(found.member.member_id)
-                [found] = read_asked(connection, origin, [prepared])
-            if is_known(report, found):
-                return first_answers([found])[0]
-            if not has_member(report, found):
-                check(origin, report, moment)
-                return claims.store(origin.merchant, report, moment)
-            assert found.member is not None
-            return _award_locked(connection, origin, prepared, found.member, moment)
-
+    So it goes with a new revision of one that is stored, which is booked as the difference.
+    """
     for number in range(LOCKED_ATTEMPTS):
         try:
-            return retry_transient(attempt)
+            return retry_transient(lambda: _attempt_alone(origin, report))
         except ProblemError as problem:
             return problem
         except (psycopg.errors.UniqueViolation, IntegrityError):
@@ -113,6 +104,47 @@ def report_alone(origin: Source, report: Report) -> Result:
     raise AssertionError("unreachable")
 
 
+def _attempt_alone(origin: Source, report: Report) -> Accepted:
+    moment, prepared = now(), prepare(origin, report)
+    with unit_of_work() as session, driver_connection() as connection:
+        [found] = read_asked(connection, origin, [prepared])
+        if is_known(report, found):
+            return first_answers([found])[0]
+        if is_revised(report, found):
+            if found.known_member_id is None:
+                return claims.revise_waiting(session, origin, prepared, found, moment)
+            return _revise(session, origin, prepared, found.known_member_id, moment)
+        if not has_member(report, found):
+            check(origin, report, moment)
+            return claims.store(origin.merchant, report, prepared.proofs, moment)
+        assert found.member is not None
+        ledger.lock_account(found.member.member_id)
+        [found] = read_asked(connection, origin, [prepared])
+        if is_known(report, found):
+            return first_answers([found])[0]
+        if is_revised(report, found) or found.member is None:
+            return _attempt_alone(origin, report)  # stored, or unlinked, between our look and our lock
+        return _award_locked(connection, origin, prepared, found.member, moment)
+
+
+def _revise(
+    session: scoped_session[Any], origin: Source, prepared: Prepared, member_id: UUID, moment: datetime
+) -> Accepted:
+    """Book a new revision of a member's activity, under the lock of the account."""
+    report = prepared.report
+    with ledger.open_book(member_id, moment) as (_, book), driver_connection() as connection:
+        [found] = read_asked(connection, origin, [prepared])
+        if is_known(report, found):
+            return first_answers([found])[0]
+        if found.member is not None and found.member.member_id != member_id:
+            raise ActivityMemberChanged
+        assert found.activity_id is not None
+        stored = queries.find_stored(session, member_id, found.activity_id)
+        assert stored is not None
+        counted = campaigns.Member(member_id, members.get_member(member_id, origin.merchant.live).household_id)
+        return revising.revise(session, origin, prepared, stored, counted, book)
+
+
 def _award_locked(
     connection: psycopg.Connection[Any], origin: Source, prepared: Prepared, member: MemberFacts, moment: datetime
 ) -> Accepted:
@@ -120,24 +152,15 @@ def _award_locked(
 
     Budgets and shared limits are locked as well, so that the last points are paid exactly.
     """
-    bounds, live = prepared.bounds, origin.merchant.live
+    live = origin.merchant.live
+    check(origin, prepared.report, moment)
+    duplicates = find_duplicates(db.session, live, prepared.proofs)
     with ledger.open_book(member.member_id, moment) as (_, book):
-        locked = campaigns.LockedBounds(bounds, member.counted, live)
-        evaluated = evaluate_report(origin, prepared, member, locked.board, moment)
-        empty = locked.take_funds(evaluated.settlement)
-        paid_debt = ledger.award_in_book(book, evaluated.awarded_activity(origin))
-        evaluated.pay_debt(paid_debt)
-        book.add_fact(FactKind.ACTIVITY, evaluated.fact())
+        evaluated, empty = paying.pay(book, origin, prepared, member, new_id(), duplicates)
+    note_duplicates(db.session, live, evaluated.activity_id, duplicates, moment)
     write = ledger.write_beside(member.member_id)
     for shape, rows in evaluated.rows(origin, moment):
         write.add(shape, rows)
     write.execute(connection)
-    if evaluated.spent or empty:
-        after_commit(lambda: _tell_budgets(evaluated.spent, empty, live))
+    paying.tell_budgets(evaluated, empty, live)
     return evaluated.accepted()
-
-
-def _tell_budgets(spent: Iterable[UUID], empty: Sequence[UUID], live: bool) -> None:
-    campaigns.note_exhausted(empty, live)
-    if live:
-        campaigns.watch_budgets({*spent, *empty})

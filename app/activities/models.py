@@ -1,4 +1,4 @@
-"""Tables of activities: the registry of merchants' ids, the facts, those that wait to be claimed, and backtests."""
+"""Tables of activities: the registry of merchants' ids, the facts and what came after them, claims, and backtests."""
 
 from datetime import datetime
 from typing import Any
@@ -55,10 +55,91 @@ class Activity(db.Model):  # type: ignore[name-defined,misc]
     outcome: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+class ActivityCompletion(db.Model):  # type: ignore[name-defined,misc]
+    """That an activity was completed (an order delivered) at ``completed_at``, where its body did not say so."""
+
+    __tablename__ = "activity_completion"
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    completed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    actor: Mapped[str] = mapped_column(String)
+
+
+class ActivityReturn(db.Model):  # type: ignore[name-defined,misc]
+    """A return of an activity: what came back by line, and what that took back.
+
+    ``is_whole`` says that nothing of the activity is left. The outcome keeps what each rule's award is worth after it.
+    """
+
+    __tablename__ = "activity_return"
+
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    return_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    is_whole: Mapped[bool] = mapped_column(Boolean)
+    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    outcome: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class ReturnRegistry(db.Model):  # type: ignore[name-defined,misc]
+    """One row a return: a merchant's id means one return for ever."""
+
+    __tablename__ = "return_registry"
+    __table_args__ = (Index("ix_return_registry_return_id", "return_id"),)
+
+    merchant_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("merchant.merchant_id"), primary_key=True)
+    live: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    external_id: Mapped[str] = mapped_column(String, primary_key=True)
+    return_id: Mapped[UUID] = mapped_column(PgUUID)
+    activity_id: Mapped[UUID] = mapped_column(PgUUID)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ClaimedProof(db.Model):  # type: ignore[name-defined,misc]
+    """A receipt, weigh ticket or serial number, and the activity that claimed it first; once across all merchants."""
+
+    __tablename__ = "claimed_proof"
+    __table_args__ = (CheckConstraint("proof IN ('receipt', 'serial')", name="proof_known"),)
+
+    live: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    kind: Mapped[str] = mapped_column(String, primary_key=True)
+    proof: Mapped[str] = mapped_column(String, primary_key=True)
+    value: Mapped[str] = mapped_column(String, primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(PgUUID)
+    member_id: Mapped[UUID | None] = mapped_column(PgUUID)
+
+
+class DuplicateClaim(db.Model):  # type: ignore[name-defined,misc]
+    """A receipt or serial number that an activity named although another had claimed it: staff see both."""
+
+    __tablename__ = "duplicate_claim"
+    __table_args__ = (Index("ix_duplicate_claim_recorded_at", "recorded_at"),)
+
+    activity_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
+    proof: Mapped[str] = mapped_column(String, primary_key=True)
+    value: Mapped[str] = mapped_column(String, primary_key=True)
+    kind: Mapped[str] = mapped_column(String)
+    live: Mapped[bool] = mapped_column(Boolean)
+    first_activity_id: Mapped[UUID] = mapped_column(PgUUID)
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Claim(db.Model):  # type: ignore[name-defined,misc]
-    """An activity of nobody we know, waiting under a claim code; only the code's keyed hash is stored."""
+    """An activity of nobody we know, waiting under a claim code; only the code's keyed hash is stored.
+
+    ``evidence`` is the grade of what names none; ``duplicates`` are the proofs that another activity had claimed.
+    ``completed_at`` and ``returns`` are what came of it before somebody claimed it.
+    """
 
     __tablename__ = "claim"
+    __table_args__ = (
+        CheckConstraint("(claimed_at IS NULL) = (member_id IS NULL)", name="claimed_by_somebody"),
+        Index("ix_claim_open", "expires_at", postgresql_where=text("claimed_at IS NULL")),
+    )
 
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     activity_id: Mapped[UUID] = mapped_column(PgUUID, unique=True)
@@ -70,6 +151,12 @@ class Claim(db.Model):  # type: ignore[name-defined,misc]
     occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    evidence: Mapped[str] = mapped_column(String, server_default=text("'staff'"))
+    completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    claimed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    member_id: Mapped[UUID | None] = mapped_column(PgUUID)
+    duplicates: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    returns: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
 
 
 class Backtest(db.Model):  # type: ignore[name-defined,misc]

@@ -1,7 +1,7 @@
 """The outcome of an activity: stored as codes, rendered on reading in the reader's language. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,10 @@ from app.ledger.service import Award, available_time, expiry_time
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An activity that is stored: now, or before (``is_replay``). ``claim_code`` is set where nobody has it yet."""
+    """An activity that is stored: now, or before (``is_replay``). ``claim_code`` is set where nobody has it yet.
+
+    ``since`` is what has become of it, as the contract shows it.
+    """
 
     activity_id: UUID
     external_id: str
@@ -25,6 +28,7 @@ class Accepted:
     outcome: Mapping[str, Any]
     is_replay: bool = False
     claim_code: str | None = None
+    since: Mapping[str, Any] = field(default_factory=dict)
 
 
 def award_of(granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime) -> Award:
@@ -104,6 +108,17 @@ def note_taken(outcome: dict[str, Any], taken: Sequence[Taken], spent: Mapping[U
         outcome["taken"] = taken_codes(taken)
     if spent:
         outcome["spent"] = {str(campaign_id): points for campaign_id, points in spent.items()}
+
+
+def note_kept(outcome: dict[str, Any], member: Mapping[str, Any], evidence: str) -> None:
+    """Keep in a stored outcome what rules saw of the member and of the evidence, to evaluate it again the same way."""
+    outcome["facts"] = {key: value for key, value in member.items() if key != "id"} | {"evidence": evidence}
+
+
+def note_duplicates(outcome: dict[str, Any], lines: Sequence[str | None]) -> None:
+    """Keep in a stored outcome which lines another activity had claimed; None is the whole of it."""
+    if lines:
+        outcome["duplicates"] = [None] if None in lines else sorted(set(lines))
 
 
 def note_certificates(outcome: dict[str, Any], kept: Mapping[str, Any] | None) -> None:

@@ -9,12 +9,22 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session, scoped_session
 
-from app.activities.models import Activity, ActivityRegistry, Claim
+from app.activities.again import Stored
+from app.activities.models import (
+    Activity,
+    ActivityCompletion,
+    ActivityRegistry,
+    ActivityReturn,
+    Claim,
+    ReturnRegistry,
+)
 from app.activities.outcome import Accepted
+from app.activities.remaining import Returned
 from app.campaigns.service import ASKED_LIMIT, USED, LimitAsk, Member, asked_rows
+from app.core.clock import format_time
 from app.core.guarded_write import ARRAYS, form_of, source_text, source_values
 from app.ledger.service import AccountState
 
@@ -200,6 +210,99 @@ def find_registered(session: _Session, merchant_id: UUID, live: bool, any_id: st
 def find_claim(session: _Session, activity_id: UUID) -> Claim | None:
     """Return the claim under which an activity waits, or None."""
     return session.scalar(select(Claim).where(Claim.activity_id == activity_id))
+
+
+def lock_claim(session: _Session, activity_id: UUID) -> Claim | None:
+    """Lock and return the claim under which an activity waits or waited, or None."""
+    query = select(Claim).where(Claim.activity_id == activity_id)
+    return session.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def find_stored(session: _Session, member_id: UUID, activity_id: UUID) -> Stored | None:
+    """Return an activity as it stands, or None; the caller has locked the member's account."""
+    of_this = (Activity.member_id == member_id, Activity.activity_id == activity_id)
+    rows = session.scalars(select(Activity).where(*of_this).order_by(Activity.revision)).all()
+    if not rows:
+        return None
+    row = rows[-1]
+    completion = session.get(ActivityCompletion, (member_id, activity_id))
+    returns = session.scalars(
+        select(ActivityReturn)
+        .where(ActivityReturn.member_id == member_id, ActivityReturn.activity_id == activity_id)
+        .order_by(ActivityReturn.return_id)
+    ).all()
+    quantities: dict[str, int] = {}
+    for line in (line for each in returns for line in each.lines):
+        quantities[line["id"]] = quantities.get(line["id"], 0) + line["quantity"]
+    worth = None
+    if returns:
+        # each return leaves every rule with no more than the one before it: the least is what stands
+        last = min(returns, key=lambda each: sum(rule["points"] for rule in each.outcome["worth"]))
+        worth = {(each["version_id"], each["rule"]): each["points"] for each in last.outcome["worth"]}
+    return Stored(
+        member_id, activity_id, row.revision, [each.revision for each in rows], row.merchant_id, row.occurred_at,
+        rows[0].recorded_at, row.body, row.outcome, completion.completed_at if completion else None,
+        Returned(quantities, any(each.is_whole for each in returns)), worth, returns,
+    )  # fmt: skip
+
+
+def find_return(session: _Session, merchant_id: UUID, live: bool, external_id: str) -> ReturnRegistry | None:
+    """Return what is registered under a merchant's own id of a return, or None."""
+    return session.get(ReturnRegistry, (merchant_id, live, external_id))
+
+
+def find_return_by_any_id(session: _Session, merchant_id: UUID, live: bool, any_id: str) -> ReturnRegistry | None:
+    """Return a merchant's return by the merchant's own id or by ours, or None."""
+    own = find_return(session, merchant_id, live, any_id)
+    if own is not None:
+        return own
+    try:
+        return_id = UUID(any_id)
+    except ValueError:
+        return None
+    return session.scalar(
+        select(ReturnRegistry).where(
+            ReturnRegistry.return_id == return_id,
+            ReturnRegistry.merchant_id == merchant_id,
+            ReturnRegistry.live == live,
+        )
+    )
+
+
+def find_activity_return(session: _Session, known: ReturnRegistry) -> ActivityReturn | None:
+    """Return what was booked for a registered return; None while its activity waits to be claimed."""
+    return session.scalar(
+        select(ActivityReturn)
+        .join(
+            ActivityRegistry,
+            (ActivityRegistry.activity_id == ActivityReturn.activity_id)
+            & (ActivityRegistry.member_id == ActivityReturn.member_id),
+        )
+        .where(ActivityRegistry.activity_id == known.activity_id, ActivityReturn.return_id == known.return_id)
+    )
+
+
+def list_since(session: _Session, pairs: Sequence[tuple[UUID, UUID]]) -> dict[UUID, dict[str, Any]]:
+    """Return by activity what has become of each of ``pairs`` (member, activity), as the contract shows it."""
+    found: dict[UUID, dict[str, Any]] = {}
+    if not pairs:
+        return found
+    completed = tuple_(ActivityCompletion.member_id, ActivityCompletion.activity_id).in_(pairs)
+    for row in session.scalars(select(ActivityCompletion).where(completed)):
+        found.setdefault(row.activity_id, {})["completed_at"] = format_time(row.completed_at)
+    returned = tuple_(ActivityReturn.member_id, ActivityReturn.activity_id).in_(pairs)
+    for back in session.scalars(select(ActivityReturn).where(returned).order_by(ActivityReturn.return_id)):
+        since = found.setdefault(back.activity_id, {})
+        whole = since.setdefault("returned", {"points": 0, "is_whole": False, "lines": []})
+        whole["points"] += back.outcome["reversed"]["points"]
+        whole["is_whole"] = whole["is_whole"] or back.is_whole
+        for line in back.lines:
+            known = next((each for each in whole["lines"] if each["id"] == line["id"]), None)
+            if known is None:
+                whole["lines"].append(dict(line))
+            else:
+                known["quantity"] += line["quantity"]
+    return found
 
 
 def list_activities(session: _Session, member_id: UUID, before: UUID | None, limit: int) -> list[Any]:

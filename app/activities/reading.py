@@ -161,6 +161,12 @@ def _complete_line(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**_LINE_ABSENT, "packaging": [], **line, "certifications": certifications}
 
 
+def complete_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body as it was sent with the defaults of what it leaves out: what ``facts_of`` reads."""
+    lines = [_complete_line(line) for line in body.get("lines", ())]
+    return {**_ABSENT, "packaging": [], **body, "lines": lines}
+
+
 def kept_certificates(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return how the certificates of ``facts`` were judged, by line, for ``facts_of_stored``; None: nobody stated any.
 
@@ -192,11 +198,10 @@ def facts_of_stored(
     What was left out gets the defaults of ``ActivitySchema``; nothing is checked again. ``certificates`` is what
     ``kept_certificates`` kept when it was evaluated; without it they are judged by the numbers that lines state.
     """
-    lines = [_complete_line(line) for line in body.get("lines", ())]
-    read = {**_ABSENT, "packaging": [], **body, "lines": lines}
+    read = complete_body(body)
     if certificates is None:
         return facts_of(read, occurred_at, evidence_default)
-    judged = [_judged_then(line["certifications"], certificates.get(line["id"])) for line in lines]
+    judged = [_judged_then(line["certifications"], certificates.get(line["id"])) for line in read["lines"]]
     return _facts(read, occurred_at, evidence_default, judged)
 
 

@@ -18,15 +18,16 @@ from uuid import UUID
 import psycopg
 
 from app.activities import claims, queries
-from app.activities.errors import ActivityClosed, ActivityIdReused, MemberNotFound, RevisionStale
+from app.activities.errors import ActivityIdReused, MemberNotFound, RevisionStale
 from app.activities.evaluating import Prepared, Source, evaluate_report, prepare_many
 from app.activities.outcome import Accepted
+from app.activities.proofs import find_duplicates
 from app.activities.queries import Found
 from app.activities.reading import Report
 from app.campaigns import service as campaigns
 from app.core.clock import now
 from app.core.codes import normalise_code
-from app.core.database import driver_connection
+from app.core.database import db, driver_connection
 from app.core.errors import ProblemError, ServiceUnavailable
 from app.core.unit_of_work import after_commit, retry_transient, unit_of_work
 from app.ledger import service as ledger
@@ -76,6 +77,7 @@ class _Round:
     sweeps: bool
     outcomes: list[Result | Left | None] = field(default_factory=list)
     low: set[UUID] = field(default_factory=set)
+    proofs: set[tuple[str, str, str]] = field(default_factory=set)
     plans: dict[UUID, ledger.MemberPlan] = field(default_factory=dict)
 
     def plan(self, is_contended: Callable[[UUID], bool]) -> None:
@@ -94,10 +96,13 @@ class _Round:
         report = prepared.report
         if is_known(report, found):
             return None
+        if is_revised(report, found):
+            return ALONE
         if report.external_id in ids:
             return _REPEATED
         ids.add(report.external_id)
-        if not has_member(report, found):
+        proofs = {proof.key for proof in prepared.proofs}
+        if not has_member(report, found) or not self.proofs.isdisjoint(proofs):
             return ALONE
         member, account = found.member, found.account
         assert member is not None
@@ -109,6 +114,7 @@ class _Round:
                 return ALONE
             if is_contended(member.member_id):
                 return Left(Why.CONTENDED, member.member_id)
+        self.proofs |= proofs
         self.board.read(prepared.bounds.asks, member.counted, found.used)
         evaluated = evaluate_report(self.origin, prepared, member, self.board, self.moment)
         self.plans[member.member_id] = plan
@@ -131,6 +137,14 @@ class _Round:
         if write.answers and write.answers[1]:  # a slot of a budget is running low
             self.low = {row[1] for row in write.rows[campaigns.BUDGET]}
         return granted
+
+    def leave_duplicates(self) -> None:
+        """Let go alone what names a receipt or serial number that is claimed: it would refuse any round again."""
+        proofs = [proof for prepared in self.prepared for proof in prepared.proofs]
+        claimed = {each.proof.key for each in find_duplicates(db.session, self.origin.merchant.live, proofs)}
+        for place, prepared in enumerate(self.prepared):
+            if isinstance(self.outcomes[place], Accepted) and any(proof.key in claimed for proof in prepared.proofs):
+                self.outcomes[place] = ALONE
 
     def results(self, granted: set[UUID]) -> list[Result | Left]:
         """Return what has become of each report, once ``granted`` are written."""
@@ -162,6 +176,7 @@ def play(
             granted = round_.write(connection)
         except _REFUSALS:
             granted = set()
+            round_.leave_duplicates()
     campaigns.watch_budgets(round_.low)
     return round_.results(granted)
 
@@ -209,16 +224,18 @@ def read_asked(connection: psycopg.Connection[Any], origin: Source, prepared: Se
 
 def is_known(report: Report, found: Found) -> bool:
     """Return whether the id is stored with this content; raise the conflict where the content differs."""
-    if found.activity_id is None or found.revision is None:
+    if found.activity_id is None or found.revision is None or is_revised(report, found):
         return False
-    revision = report.read["revision"]
-    if revision < found.revision:
+    if report.read["revision"] < found.revision:
         raise RevisionStale
-    if revision > found.revision:
-        raise ActivityClosed("A reported activity can't be revised here.")
     if found.digest != report.digest:
         raise ActivityIdReused
     return True
+
+
+def is_revised(report: Report, found: Found) -> bool:
+    """Return whether the report is a newer revision of what is stored."""
+    return found.revision is not None and bool(report.read["revision"] > found.revision)
 
 
 def first_answers(found: Sequence[Found]) -> list[Accepted]:

@@ -10,7 +10,13 @@ from app.activities import examples, schemas, service
 from app.activities.errors import (
     ActivityClosed,
     ActivityIdReused,
+    ActivityMemberChanged,
     ActivityNotFound,
+    ClaimExpired,
+    ClaimNotFound,
+    CompletedBeforeActivity,
+    DuplicateClaimed,
+    InvalidCode,
     MemberNotFound,
     PackagingConflict,
     RevisionStale,
@@ -20,7 +26,9 @@ from app.core import paging
 from app.core.api import BATCH_BYTES_MAX, Blueprint, private_json, read_json
 from app.core.auth import current_principal, member_only, merchant_only, staff_only
 from app.core.errors import InvalidCursor, ProblemError
+from app.core.rate_limits import limited, token_holder
 from app.core.schemas import Schema
+from app.core.unit_of_work import transactional
 from app.members import service as members
 from app.merchants.service import MerchantPrincipal
 
@@ -59,7 +67,9 @@ def _status(accepted: service.Accepted) -> int:
 
 @blueprint.route("/v1/activities", methods=["POST"])
 @merchant_only("activities")
-@blueprint.problems(MemberNotFound, ActivityIdReused, RevisionStale, ActivityClosed, PackagingConflict)
+@blueprint.problems(
+    MemberNotFound, ActivityIdReused, RevisionStale, ActivityClosed, ActivityMemberChanged, PackagingConflict
+)
 @blueprint.doc(
     requestBody={
         "required": True,
@@ -117,6 +127,37 @@ def report_activities(batch: dict[str, Any]) -> Response:
 def get_activity(any_id: str) -> Response:
     """Return an activity by the merchant's own id or by ours."""
     return private_json(service.answer(service.get_activity(_merchant(), any_id), _words()))
+
+
+@blueprint.route("/v1/activities/<string:any_id>/complete", methods=["POST"])
+@merchant_only("activities")
+@blueprint.problems(ActivityNotFound, CompletedBeforeActivity)
+@blueprint.arguments(schemas.CompletionSchema, example={"occurred_at": "2026-11-26T16:20:00Z"})
+@blueprint.response(200, schemas.ActivityAnswerSchema, example=examples.COMPLETED)
+@transactional
+def complete_activity(body: dict[str, Any], any_id: str) -> Response:
+    """Say that an order was delivered: points that wait for that become available. Once counts, again is harmless."""
+    completed = service.complete_activity(_merchant(), any_id, body["occurred_at"])
+    return private_json(service.answer(completed, _words()))
+
+
+@blueprint.route("/v1/me/claims", methods=["POST"])
+@limited("10 per minute", by=token_holder, status=(404, 422))
+@member_only
+@blueprint.problems(InvalidCode, ClaimNotFound, ClaimExpired, DuplicateClaimed)
+@blueprint.arguments(schemas.ClaimRequestSchema, example={"code": "7K2-M9Q-XT4-HVN-3A"})
+@blueprint.response(201, schemas.ActivityAnswerSchema, example=examples.ANSWER)
+@blueprint.alt_response(
+    200, schema=schemas.ActivityAnswerSchema, example=examples.ANSWER,
+    description="The shopper has claimed it before: the same answer.",
+)  # fmt: skip
+@transactional
+def claim_activity(body: dict[str, Any]) -> Response:
+    """Claim what a merchant reported without knowing whose it is, by the code on the receipt."""
+    shopper = current_principal()
+    claimed = service.claim_activity(shopper.id, shopper.live, body["code"])
+    headers = {"Idempotent-Replayed": "true"} if claimed.is_replay else None
+    return private_json(service.answer(claimed, _words()), _status(claimed), headers)
 
 
 @blueprint.route("/v1/previews", methods=["POST"])

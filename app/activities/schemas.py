@@ -100,6 +100,18 @@ class ActivitySchema(CartSchema):
     occurred_at = Timestamp(required=True)
 
 
+class CompletionSchema(Schema):
+    """When it was completed; now, if nothing is said."""
+
+    occurred_at = Timestamp(load_default=None, allow_none=True)
+
+
+class ClaimRequestSchema(Schema):
+    """The code on a receipt, typed or as its QR code says it."""
+
+    code = Text(maximum=60, required=True)
+
+
 class BatchSchema(Schema):
     """Up to 500 activities; each stands alone, so each is read on its own."""
 
@@ -167,8 +179,27 @@ class PointsAnswerSchema(Schema):
     paid_debt = fields.Integer()
 
 
+class ReturnedLineSchema(Schema):
+    """What has come back of a line."""
+
+    id = fields.String()
+    quantity = fields.Integer()
+
+
+class ReturnedSchema(Schema):
+    """What returns have taken back of an activity so far; ``awarded`` in ``points`` stays what it was paid."""
+
+    points = fields.Integer()
+    is_whole = fields.Boolean()
+    lines = fields.List(fields.Nested(ReturnedLineSchema))
+
+
 class ActivityAnswerSchema(Schema):
-    """What an activity earned, why, and what it avoided."""
+    """What an activity earned, why, and what it avoided.
+
+    ``status``: ``accepted``, ``waiting_for_claim``, or ``duplicate`` where another activity has claimed its receipt.
+    ``completed_at`` and ``returned`` are there once it was completed or something of it came back.
+    """
 
     id = fields.String()
     external_id = fields.String()
@@ -177,6 +208,9 @@ class ActivityAnswerSchema(Schema):
     member_id = fields.String(allow_none=True)
     occurred_at = Timestamp()
     claim_code = fields.String()
+    claim_qr = fields.String()
+    completed_at = Timestamp()
+    returned = fields.Nested(ReturnedSchema)
     points = fields.Nested(PointsAnswerSchema)
     awards = fields.List(fields.Nested(AwardAnswerSchema))
     missed = fields.List(fields.Nested(MissedAnswerSchema))

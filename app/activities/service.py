@@ -1,11 +1,13 @@
 """Use cases of activities: report, read, preview."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.activities import queries, rounds
+from app.activities import claims, completing, queries, rounds
 from app.activities.errors import ActivityNotFound
 from app.activities.evaluating import Prepared, Source, bounds_of, evaluate, example_facts
 from app.activities.intake import report_many
@@ -24,8 +26,9 @@ from app.ledger import service as ledger
 from app.merchants.service import MerchantPrincipal
 from app.programme import service as programme
 
-__all__ = ["Accepted", "Result", "Source", "answer", "example_facts", "get_activity", "get_own_activity",
-           "list_own_activities", "preview", "report_many", "report_one"]  # fmt: skip
+__all__ = ["Accepted", "Result", "Source", "answer", "claim_activity", "complete_activity", "example_facts",
+           "get_activity", "get_own_activity", "list_own_activities", "preview", "report_many",
+           "report_one"]  # fmt: skip
 
 
 def answer(accepted: Accepted, words: campaigns.Words) -> dict[str, Any]:
@@ -34,13 +37,21 @@ def answer(accepted: Accepted, words: campaigns.Words) -> dict[str, Any]:
         "id": str(accepted.activity_id),
         "external_id": accepted.external_id,
         "revision": accepted.revision,
-        "status": "accepted" if accepted.claim_code is None else "waiting_for_claim",
+        "status": _status(accepted),
         "member_id": None if accepted.member_id is None else str(accepted.member_id),
         "occurred_at": format_time(accepted.occurred_at),
     }
     if accepted.claim_code is not None:
         shown["claim_code"] = accepted.claim_code
+        shown["claim_qr"] = claims.qr_payload(accepted.claim_code)
+    shown |= accepted.since
     return shown | render(accepted.outcome, words)
+
+
+def _status(accepted: Accepted) -> str:
+    if accepted.claim_code is not None:
+        return "waiting_for_claim"
+    return "duplicate" if None in accepted.outcome.get("duplicates", ()) else "accepted"
 
 
 def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
@@ -50,16 +61,24 @@ def get_activity(merchant: MerchantPrincipal, any_id: str) -> Accepted:
     if registered is None:
         raise ActivityNotFound
     known = Found(registered.activity_id, registered.member_id, registered.revision, registered.digest, None, None)
-    [accepted] = rounds.first_answers([known])
+    [accepted] = _as_they_stand(rounds.first_answers([known]))
     return accepted
+
+
+def _as_they_stand(accepted: Sequence[Accepted]) -> list[Accepted]:
+    """Return the answers with what has become of each activity since."""
+    since = queries.list_since(db.session, [(each.member_id, each.activity_id) for each in accepted if each.member_id])
+    return [replace(each, since=since.get(each.activity_id, {})) for each in accepted]
 
 
 def list_own_activities(member_id: UUID, before: UUID | None, limit: int) -> list[Accepted]:
     """Return one page of a member's activities, newest report first."""
-    return [
-        Accepted(row.activity_id, external_id, row.revision, member_id, row.occurred_at, row.outcome)
-        for row, external_id in queries.list_activities(db.session, member_id, before, limit)
-    ]
+    return _as_they_stand(
+        [
+            Accepted(row.activity_id, external_id, row.revision, member_id, row.occurred_at, row.outcome)
+            for row, external_id in queries.list_activities(db.session, member_id, before, limit)
+        ]
+    )
 
 
 def get_own_activity(member_id: UUID, activity_id: UUID) -> Accepted:
@@ -68,7 +87,18 @@ def get_own_activity(member_id: UUID, activity_id: UUID) -> Accepted:
         stored = queries.read_stored(connection, [(member_id, activity_id)])
     if activity_id not in stored:
         raise ActivityNotFound
-    return stored[activity_id]
+    return _as_they_stand([stored[activity_id]])[0]
+
+
+def complete_activity(merchant: MerchantPrincipal, any_id: str, completed_at: datetime | None) -> Accepted:
+    """Complete a merchant's activity and return it as it stands; see ``completing``."""
+    completing.complete(merchant, any_id, completed_at)
+    return get_activity(merchant, any_id)
+
+
+def claim_activity(member_id: UUID, live: bool, code: str) -> Accepted:
+    """Book what waits under a claim code for the member and return it as it stands; see ``claims``."""
+    return _as_they_stand([claims.claim_activity(member_id, live, code)])[0]
 
 
 def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ and its counter's own CHECK refuses a writer that has read too early. Test mode 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -99,6 +99,10 @@ class Taken:
     def limit_key(self) -> str:
         """The limit within its campaign, as the counters know it."""
         return f"{self.rule}/{self.limit}"
+
+    def of(self, amount: int) -> "Taken":
+        """Return ``amount`` of it."""
+        return replace(self, amount=amount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ class FactKind(enum.StrEnum):
     """What a fact tells."""
 
     ACTIVITY = "activity"
+    COMPLETED = "completed"
+    CORRECTED = "corrected"
     BUDGET = "budget"
 
 

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import redis
@@ -78,10 +78,12 @@ def from_network(subject: Callable[[], str]) -> Callable[[], str]:
     return lambda: f"{subject()} from {client_network()}"
 
 
-def limited(rate: str, by: Callable[[], str] = client_network, *, status: int | None = None) -> Callable[[_F], _F]:
+def limited(
+    rate: str, by: Callable[[], str] = client_network, *, status: int | Collection[int] | None = None
+) -> Callable[[_F], _F]:
     """Limit a route to ``rate``, such as "5 per 10 minutes", for each subject that ``by`` tells; outermost but one.
 
-    Where ``status`` is given, only answers of that status count.
+    Where ``status`` is given, only answers of that status, or of one of those, count.
     """
 
     def decorate(view: _F) -> _F:
@@ -91,8 +93,11 @@ def limited(rate: str, by: Callable[[], str] = client_network, *, status: int | 
     return decorate
 
 
-def _counts(status: int | None) -> Callable[[Response], bool] | None:
-    return None if status is None else lambda response: response.status_code == status
+def _counts(status: int | Collection[int] | None) -> Callable[[Response], bool] | None:
+    if status is None:
+        return None
+    counted = {status} if isinstance(status, int) else set(status)
+    return lambda response: response.status_code in counted
 
 
 def _hashed(subject: Callable[[], str]) -> Callable[[], str]:

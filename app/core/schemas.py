@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from app.core.strict_json import INTEGER_MAX, pointer
 
 EXTERNAL_ID = r"^[A-Za-z0-9._:-]{1,64}\Z"
 METADATA_ITEMS_MAX = 50
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
@@ -94,6 +95,15 @@ class Timestamp(fields.Field[datetime]):
             return moment.astimezone(UTC)
         except OverflowError as error:
             raise ma.ValidationError("Not a valid RFC 3339 time.") from error
+
+
+class Month(fields.String):
+    """A month, ``2026-11``, as its first day."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> Any:
+        if not _MONTH.fullmatch(value) or value < "1970":
+            raise ma.ValidationError("Not a month such as 2026-11.")
+        return date(int(value[:4]), int(value[5:]), 1)
 
 
 class List(fields.List[Any]):

@@ -25,6 +25,7 @@ class DemoSecrets:
 
     base_url: str = ""
     merchant_key: str = ""
+    merchant_test_key: str = ""
     staff: dict[str, StaffSecret] = field(default_factory=dict)
 
 

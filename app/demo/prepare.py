@@ -71,7 +71,7 @@ def _merchant(moment: datetime) -> UUID:
     return found.merchant_id
 
 
-def _live_key(merchant_id: UUID, known: str, moment: datetime) -> str:
+def _key(merchant_id: UUID, known: str, live: bool, moment: datetime) -> str:
     """Return ``known`` where it is still a key of the merchant, and a new one otherwise."""
     if known:
         try:
@@ -80,7 +80,7 @@ def _live_key(merchant_id: UUID, known: str, moment: datetime) -> str:
         except Unauthorized:
             known = ""
     grade = load_mapping().constants["evidence"]
-    return merchants.issue_key(merchant_id, live=True, max_evidence=grade, label="demo", moment=moment)[1]
+    return merchants.issue_key(merchant_id, live=live, max_evidence=grade, label="demo", moment=moment)[1]
 
 
 def _enrol(merchant_id: UUID, households: Sequence[int], moment: datetime) -> None:
@@ -125,7 +125,8 @@ def prepare(data_dir: Path, base_url: str, households: Sequence[int]) -> Prepare
     known = load_secrets(data_dir)
     secrets = DemoSecrets(
         base_url=base_url,
-        merchant_key=_live_key(merchant_id, known.merchant_key, moment),
+        merchant_key=_key(merchant_id, known.merchant_key, True, moment),
+        merchant_test_key=_key(merchant_id, known.merchant_test_key, False, moment),
         staff=ensure_team(known.staff, moment),
     )
     save_secrets(data_dir, secrets)

@@ -14,9 +14,10 @@ from app.demo.credentials import load_secrets
 from app.demo.errors import NoServer, NotPrepared
 from app.demo.importing import import_baskets
 from app.demo.outcomes import Outcomes
-from app.demo.prepare import DEMO_HOUSEHOLD, Prepared, find_demo_member, prepare, ref_of
+from app.demo.pointers import find_pointers, print_pointers
+from app.demo.prepare import Prepared, find_demo_member, prepare
 from app.demo.replay import replay
-from app.demo.summary import Pointers, Run, print_pointers, print_summary
+from app.demo.summary import Run, print_summary
 from app.demo.team import token_of
 from app.demo.windows import mover_for
 from app.ledger import service as ledger
@@ -59,19 +60,6 @@ def _send(console: Console, prepared: Prepared, days: int | None, tally: Tally) 
         return replay(baskets, prepared.secrets.base_url, key, advance)
 
 
-def _pointers(prepared: Prepared, sample: str) -> Pointers:
-    secrets = prepared.secrets
-    pair = members.start_session(prepared.member_id, now())
-    return Pointers(
-        base_url=secrets.base_url,
-        member_token=pair.access_token,
-        merchant_key=secrets.merchant_key,
-        admin_token=token_of(secrets.staff["admin"]),
-        sample=f"/v1/activities/{sample}" if sample else f"/v1/customers/{ref_of(DEMO_HOUSEHOLD)}",
-        token_minutes=pair.expires_in // 60,
-    )
-
-
 def run_demo(settings: Settings, days: int | None, base_url: str) -> bool:
     """Set the demo up, send ``days`` days of baskets (None: import the year) and print what became of them.
 
@@ -93,7 +81,8 @@ def run_demo(settings: Settings, days: int | None, base_url: str) -> bool:
     seconds = time.monotonic() - started
     differences = tuple(str(difference) for difference in inspection.verify_and_keep(ledger.Verification()))
     print_summary(console, Run(tally, outcomes, len(shoppers), seconds, differences))
-    print_pointers(console, _pointers(prepared, outcomes.sample))
+    pointers, token_minutes = find_pointers(prepared, outcomes.sample)
+    print_pointers(console, prepared.secrets.base_url, pointers, token_minutes)
     return not differences
 
 
@@ -107,6 +96,7 @@ def read_credentials(settings: Settings) -> dict[str, object]:
     return {
         "base_url": secrets.base_url,
         "merchant_key": secrets.merchant_key,
+        "merchant_test_key": secrets.merchant_test_key,
         "staff": {"email": admin.email, "password": admin.password, "totp_secret": admin.totp_secret},
         **{f"{name}_token": token_of(secret) for name, secret in secrets.staff.items()},
         "member_token": members.start_session(member_id, now()).access_token,

@@ -1,4 +1,4 @@
-"""The closing summary: what was read, what became of it, what it earned and avoided, and where to look next."""
+"""The closing summary: what was read, what became of it, what it earned and avoided."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,18 +27,6 @@ class Run:
     members: int
     seconds: float
     differences: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pointers:
-    """Where to look next: the running server, a token or key for each kind of person, a path for the merchant."""
-
-    base_url: str
-    member_token: str
-    merchant_key: str
-    admin_token: str
-    sample: str
-    token_minutes: int
 
 
 def _number(value: float) -> str:
@@ -128,21 +116,3 @@ def print_summary(console: Console, run: Run) -> None:
             console.print(f"  {line}", markup=False)
     else:
         console.print("ledger verify: clean")
-
-
-def print_pointers(console: Console, pointers: Pointers) -> None:
-    """Print where the documentation is, and one line for each kind of person that works when it is pasted."""
-    lines = [
-        ("A shopper", "/v1/me/wallet", pointers.member_token),
-        ("A merchant", pointers.sample, pointers.merchant_key),
-        ("A member of staff", "/v1/admin/programme", pointers.admin_token),
-    ]
-    console.print(f"\nDocumentation: {pointers.base_url}/docs", highlight=False)
-    for title, path, token in lines:
-        console.print(f"\n{title}:", highlight=False)
-        command = f"curl -s -H 'Authorization: Bearer {token}' {pointers.base_url}{path}"
-        console.print(command, markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        f"\nThe tokens live for {pointers.token_minutes} minutes; `flask --app wsgi demo-credentials` gives new ones.",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip

@@ -23,23 +23,33 @@ _ADD = text(
 
 
 def _apply(session: scoped_session[Session], facts: Sequence[Fact]) -> None:
-    """Add the activities among ``facts`` to the days on which they occurred, in the programme's zone."""
+    """Add the activities among ``facts`` to the days on which they occurred, in the programme's zone.
+
+    What is corrected later counts on that same day.
+    """
     zone = programme.current().zone
     days: dict[tuple[Any, Any], dict[str, Any]] = {}
     for fact in facts:
-        if fact.kind != FactKind.ACTIVITY:
-            continue
-        day = datetime.fromisoformat(fact.payload["occurred_at"]).astimezone(zone).date()
-        row = days.setdefault(
-            (fact.member_id, day), {"member_id": fact.member_id, "day": day} | dict.fromkeys(_SUMMED, 0)
-        )
-        row["activities"] += 1
-        row["points"] += fact.payload["points"]
-        for metric, value in fact.payload["impact"].items():
-            row[metric] += value
+        for change in _changes(fact):
+            day = datetime.fromisoformat(change["occurred_at"]).astimezone(zone).date()
+            row = days.setdefault(
+                (fact.member_id, day), {"member_id": fact.member_id, "day": day} | dict.fromkeys(_SUMMED, 0)
+            )
+            row["activities"] += change.get("activities", 1)
+            row["points"] += change["points"]
+            for metric, value in change["impact"].items():
+                row[metric] += value
     if days:
         rows = [days[key] for key in sorted(days)]
         session.execute(_ADD, {name: [row[name] for row in rows] for name in _COLUMNS})
+
+
+def _changes(fact: Fact) -> list[dict[str, Any]]:
+    """Return what a fact adds, or takes where it is negative, and when that occurred."""
+    if fact.kind == FactKind.ACTIVITY:
+        return [fact.payload]
+    changes: list[dict[str, Any]] = fact.payload["changes"] if fact.kind == FactKind.CORRECTED else []
+    return changes
 
 
 def _clear(session: scoped_session[Session]) -> None:

@@ -9,11 +9,14 @@ The rules, in order:
 5. One factor for each subject and metric, the conservative default: two methods are never added.
 6. Grams are whole, rounded half to even from the exact product, entry by entry; so is the band.
 7. What has no factor claims 0 and is listed, never guessed.
+
+An entry keeps what it multiplied, in millionths of the factor's unit, so that another version of the factor gives
+exactly what it would have given then.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import Decimal
 from types import MappingProxyType
 from uuid import UUID
 
@@ -21,8 +24,8 @@ from app.impact.errors import InconsistentFactors
 
 NO_FACTOR = "no_factor"
 NO_WEIGHT = "no_weight"
-_KILOGRAM = Decimal(1000)
-_ONE = Decimal(1)
+MICROS = 10**6
+_MILLIGRAMS = 1000  # in a gram: millionths of a kilogram, and as fine as typical pieces are given
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,11 @@ class ImpactSubject:
 
 @dataclass(frozen=True, slots=True)
 class ImpactEntry:
-    """One claim; ``factor_id`` is null where it was counted or weighed, not multiplied."""
+    """One claim; ``factor_id`` is null where it was counted or weighed, not multiplied.
+
+    ``units_micros`` is what was multiplied, 0 without a factor; ``is_estimated`` says that a weight was not measured
+    but taken from typical pieces.
+    """
 
     metric: str
     value: int
@@ -96,6 +103,8 @@ class ImpactEntry:
     line: str | None
     basis: str
     note: str = ""
+    units_micros: int = 0
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,33 +140,52 @@ _RECYCLED = frozenset({"kg_recycled"})
 _REUSED = frozenset({"piece_reused"})
 
 
-def _grams(amount: Decimal) -> int:
-    with localcontext(prec=50):
-        return int(amount.quantize(_ONE, rounding=ROUND_HALF_EVEN))
+def _rounded(numerator: int, denominator: int) -> int:
+    """Return the nearest whole of a quotient, half to even."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
+
+
+def band_of(factor: Factor, units_micros: int) -> tuple[int, int, int]:
+    """Return value, low and high of so many millionths of the factor's unit, each rounded from its exact product."""
+    return (
+        _rounded(factor.value * units_micros, MICROS),
+        _rounded(factor.low * units_micros, MICROS),
+        _rounded(factor.high * units_micros, MICROS),
+    )
 
 
 def _multiplied(
-    factors: tuple[Factor, ...], kind: str, code: str, units: Decimal, line: str | None, basis: str
+    factors: tuple[Factor, ...],
+    kind: str,
+    code: str,
+    units_micros: int,
+    line: str | None,
+    basis: str,
+    is_estimated: bool = False,
 ) -> Iterator[_Claim]:
     for factor in factors:
+        value, low, high = band_of(factor, units_micros)
         yield ImpactEntry(
             metric=factor.metric,
-            value=_grams(factor.value * units),
-            low=_grams(factor.low * units),
-            high=_grams(factor.high * units),
+            value=value,
+            low=low,
+            high=high,
             factor_id=factor.id,
             subject_kind=kind,
             subject_code=code,
             line=line,
             basis=basis,
             note=factor.note,
+            units_micros=units_micros,
+            is_estimated=is_estimated,
         )
     if not factors:
         yield Unclaimed(kind, code, line, NO_FACTOR)
 
 
-def _counted(metric: str, amount: int, code: str, line: str, basis: str) -> ImpactEntry:
-    return ImpactEntry(metric, amount, amount, amount, None, "material", code, line, basis)
+def _counted(metric: str, amount: int, code: str, line: str, basis: str, is_estimated: bool = False) -> ImpactEntry:
+    return ImpactEntry(metric, amount, amount, amount, None, "material", code, line, basis, is_estimated=is_estimated)
 
 
 def _packaging(subject: ImpactSubject, reference: ImpactReference) -> Iterator[_Claim]:
@@ -166,37 +194,36 @@ def _packaging(subject: ImpactSubject, reference: ImpactReference) -> Iterator[_
         whole |= {code: None for code in line.packaging if code not in reference.line_packaging}
     for code in whole:
         factors = reference.factors.of("packaging", code, _PACKAGING_UNITS)
-        yield from _multiplied(factors, "packaging", code, _ONE, None, f"1 {factors[0].unit}" if factors else "")
+        yield from _multiplied(factors, "packaging", code, MICROS, None, f"1 {factors[0].unit}" if factors else "")
     for line in subject.lines:
         for code in dict.fromkeys(line.packaging):
             if code in reference.line_packaging:
                 factors = reference.factors.of("packaging", code, _PACKAGING_UNITS)
                 basis = f"{line.quantity} × 1 {factors[0].unit}" if factors else ""
-                yield from _multiplied(factors, "packaging", code, Decimal(line.quantity), line.id, basis)
+                yield from _multiplied(factors, "packaging", code, line.quantity * MICROS, line.id, basis)
 
 
 def _recycled(line: ImpactLine, code: str, reference: ImpactReference) -> Iterator[_Claim]:
     if line.pieces:
         yield _counted("items_recycled", line.pieces, code, line.id, "counted")
-    typical = reference.typical_piece_grams.get(code)
+    typical, is_estimated = reference.typical_piece_grams.get(code), not line.weight_g
     if line.weight_g:
-        grams, basis = Decimal(line.weight_g), "weighed"
+        milligrams, basis = line.weight_g * _MILLIGRAMS, "weighed"
     elif line.pieces and typical is not None:
-        grams, basis = (
-            line.pieces * typical,
-            f"estimated: {line.pieces} × {typical.normalize():f} g, a typical piece (weak)",
-        )
+        milligrams = int(line.pieces * typical * _MILLIGRAMS)
+        basis = f"estimated: {line.pieces} × {typical.normalize():f} g, a typical piece (weak)"
     else:
         yield Unclaimed("material", code, line.id, NO_WEIGHT)
         return
-    yield _counted("g_recycled", _grams(grams), code, line.id, basis)
+    yield _counted("g_recycled", _rounded(milligrams, _MILLIGRAMS), code, line.id, basis, is_estimated)
     factors = reference.factors.of("material", code, _RECYCLED)
-    yield from _multiplied(factors, "material", code, grams / _KILOGRAM, line.id, basis)
+    yield from _multiplied(factors, "material", code, milligrams, line.id, basis, is_estimated)
 
 
 def _traded_in(line: ImpactLine, device: str, reference: ImpactReference) -> Iterator[_Claim]:
     factors = reference.factors.of("device", device, _REUSED)
-    yield from _multiplied(factors, "device", device, Decimal(line.quantity), line.id, f"{line.quantity} × 1 piece")
+    units_micros, basis = line.quantity * MICROS, f"{line.quantity} × 1 piece"
+    yield from _multiplied(factors, "device", device, units_micros, line.id, basis)
 
 
 def _claims(subject: ImpactSubject, reference: ImpactReference) -> Iterator[_Claim]:

@@ -21,6 +21,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "spend": "You spent points.",
         "refund": "Spent points came back.",
         "reverse": "Points were taken back.",
+        "returned": "Something was returned: the points for it were taken back.",
+        "revised": "The order was changed: points for what it no longer holds were taken back.",
+        "rejected": "A review did not accept this: its points were taken back.",
         "owe": "Points were to be taken back that had been used: they are owed.",
         "repay": "Points repaid what was owed.",
         "write_off": "What was owed was let go.",
@@ -40,6 +43,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "spend": "您使用了积分。",
         "refund": "已使用的积分已退回。",
         "reverse": "积分已被收回。",
+        "returned": "商品已退回，相应积分已被收回。",
+        "revised": "订单已更改，不再包含部分的积分已被收回。",
+        "rejected": "审核未通过，相应积分已被收回。",
         "owe": "应收回的积分已被使用，记为欠分。",
         "repay": "积分已用于偿还欠分。",
         "write_off": "欠分已被免除。",
@@ -69,9 +75,14 @@ _OF_KIND = {
 }
 
 
-def code_of(kind: str, source: str, target: str) -> str:
+# why points were taken back, by the reason of the posting
+_OF_REASON = {"return": "returned", "revision": "revised", "rejected": "rejected"}
+
+
+def code_of(kind: str, source: str, target: str, reason: str | None = None) -> str:
     """Return which text says why points moved from ``source`` to ``target`` in a posting of ``kind``."""
-    return _OF_MOVEMENT.get((source, target)) or _OF_KIND.get((kind, source)) or kind
+    known = _OF_MOVEMENT.get((source, target)) or _OF_KIND.get((kind, source))
+    return known or (_OF_REASON.get(reason or "", kind) if kind == "reverse" else kind)
 
 
 def why(code: str, locale: str) -> str:

@@ -84,6 +84,16 @@ def list_due_lots(session: _Session, member_id: UUID, extended_until: datetime |
     )
 
 
+def list_waiting_lots(session: _Session, member_id: UUID, extended_until: datetime | None) -> list[LotState]:
+    """Return the member's pending lots that become available at a time of their own, not with a completion."""
+    return _states(
+        session,
+        _select_lots(extended_until)
+        .where(Lot.member_id == member_id, Lot.is_open, ~Lot.is_matured, Lot.available_at.is_not(None))
+        .order_by(Lot.lot_id),
+    )
+
+
 def list_due_holds(session: _Session, member_id: UUID, now: datetime) -> list[HoldState]:
     """Return the member's open holds that have ended by themselves by ``now``, with the lots they took."""
     return _holds(session, member_id, Hold.status == "open", Hold.expires_at <= now)
@@ -227,6 +237,26 @@ def list_posting_entries(session: _Session, posting: Posting) -> Sequence[Entry]
             Entry.seq < posting.first_seq + posting.entry_count,
         )
         .order_by(Entry.seq)
+    ).all()
+
+
+def list_issued_lots(session: _Session, member_id: UUID, posting_keys: Sequence[str]) -> Sequence[Any]:
+    """Return (lot_id, posting_key, campaign_version_id, rule) of the lots that these postings issued, oldest first."""
+    return session.execute(
+        select(Lot.lot_id, Entry.posting_key, Lot.campaign_version_id, Lot.rule)
+        .select_from(Posting)
+        .join(
+            Entry,
+            and_(
+                Entry.member_id == Posting.member_id,
+                Entry.seq >= Posting.first_seq,
+                Entry.seq < Posting.first_seq + Posting.entry_count,
+                Entry.source == literal("issued"),
+            ),
+        )
+        .join(Lot, and_(Lot.member_id == Entry.member_id, Lot.lot_id == Entry.seq))
+        .where(Posting.member_id == member_id, Posting.idempotency_key.in_(posting_keys))
+        .order_by(Lot.lot_id)
     ).all()
 
 

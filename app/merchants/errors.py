@@ -1,6 +1,6 @@
 """What can go wrong with merchants."""
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, Forbidden, NotFound
 
 
 class MerchantNotFound(NotFound):
@@ -19,6 +19,12 @@ class KeyNotFound(NotFound):
     """The merchant has no such API key in use."""
 
     code, title = "key_not_found", "There is no such API key"
+
+
+class TestKeyRequired(Forbidden):
+    """The route makes things up, which a live key may not."""
+
+    code, title = "test_key_required", "This route is for test keys alone"
 
 
 class CustomerNotFound(NotFound):

@@ -47,6 +47,15 @@ class MerchantKey(db.Model):  # type: ignore[name-defined,misc]
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class TestMember(db.Model):  # type: ignore[name-defined,misc]
+    """A made-up member whom a merchant's test key has asked for and who is not closed; a later one has a greater id."""
+
+    __tablename__ = "test_member"
+
+    merchant_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("merchant.merchant_id"), primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("member.member_id"), primary_key=True, index=True)
+
+
 class CustomerLink(db.Model):  # type: ignore[name-defined,misc]
     """Which member a merchant's own customer reference names."""
 

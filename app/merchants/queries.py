@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, scoped_session
 
-from app.merchants.models import CustomerLink, Merchant, MerchantKey
+from app.merchants.models import CustomerLink, Merchant, MerchantKey, TestMember
 
 _Session = Session | scoped_session[Any]
 
@@ -82,6 +82,35 @@ def list_linked(session: _Session, merchant_id: UUID, live: bool, member_ids: Co
             )
         )
     )
+
+
+def lock_merchant(session: _Session, merchant_id: UUID) -> None:
+    """Lock the merchant's row until the transaction ends; what only refers to it does not wait."""
+    query = select(Merchant.merchant_id).where(Merchant.merchant_id == merchant_id)
+    session.execute(query.with_for_update(key_share=True))
+
+
+def list_oldest_test_members(session: _Session, merchant_id: UUID, kept: int) -> Sequence[UUID]:
+    """Return the merchant's test members but for the newest ``kept`` of them."""
+    return session.scalars(
+        select(TestMember.member_id)
+        .where(TestMember.merchant_id == merchant_id)
+        .order_by(TestMember.member_id.desc())
+        .offset(kept)
+    ).all()
+
+
+def find_test_member(session: _Session, merchant_id: UUID, member_id: UUID) -> TestMember | None:
+    """Return the merchant's test member of that id."""
+    return session.get(TestMember, (merchant_id, member_id), populate_existing=True)
+
+
+def forget_test_member(session: _Session, merchant_id: UUID, member_id: UUID) -> None:
+    """Delete a test member from the merchant's list, and the references by which the merchant's test key names it."""
+    mine = (TestMember.merchant_id == merchant_id, TestMember.member_id == member_id)
+    session.execute(delete(TestMember).where(*mine))
+    named = (CustomerLink.merchant_id == merchant_id, CustomerLink.member_id == member_id, ~CustomerLink.live)
+    session.execute(delete(CustomerLink).where(*named))
 
 
 def put_links(

@@ -30,7 +30,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fitting", "unfitting"])
 def test_generated_requests_are_answered_as_documented(mode, document, shop, subtests):
     """Each operation gets a few requests that fit its schema, and a few that don't."""
-    for found in document.include(path_regex="^/v1/(activities|previews)").get_all_operations():
+    for found in document.include(path_regex="^/v1/(activities|previews|reconciliations|returns)").get_all_operations():
         operation = found.ok()
 
         @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))

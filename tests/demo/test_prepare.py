@@ -1,5 +1,6 @@
 """The demo is set up once, and again where something was lost."""
 
+import json
 import stat
 from pathlib import Path
 from uuid import UUID
@@ -90,6 +91,16 @@ def test_the_demo_s_editor_and_approver_are_two_people(context: Flask, data_dir:
     assert answer.json["state"] == "active"
 
 
+def test_a_demo_from_before_there_was_a_test_key_gets_one(data_dir: Path) -> None:
+    first = prepare(data_dir, BASE_URL, []).secrets
+    kept = json.loads((data_dir / _FILE).read_bytes())
+    del kept["merchant_test_key"]
+    (data_dir / _FILE).write_text(json.dumps(kept))
+    again = prepare(data_dir, BASE_URL, []).secrets
+    assert again.merchant_key == first.merchant_key
+    assert merchants.authenticate(again.merchant_test_key).live is False
+
+
 def test_lost_secrets_are_made_anew(data_dir: Path) -> None:
     first = prepare(data_dir, BASE_URL, [])
     (data_dir / _FILE).unlink()
@@ -116,9 +127,11 @@ def test_secrets_of_another_database_are_not_used(data_dir: Path) -> None:
 
 
 def test_secrets_are_for_their_owner_alone_and_the_key_claims_no_more_than_a_cashier_can(data_dir: Path) -> None:
-    principal = merchants.authenticate(prepare(data_dir, BASE_URL, []).secrets.merchant_key)
+    secrets = prepare(data_dir, BASE_URL, []).secrets
     assert stat.S_IMODE((data_dir / _FILE).stat().st_mode) == 0o600
-    assert (principal.live, principal.max_evidence) == (True, "staff")
+    for key, live in ((secrets.merchant_key, True), (secrets.merchant_test_key, False)):
+        principal = merchants.authenticate(key)
+        assert (principal.live, principal.max_evidence) == (live, "staff")
 
 
 def test_campaigns_pay_for_baskets_of_the_past(data_dir: Path) -> None:
@@ -139,8 +152,8 @@ def test_credentials_work_for_each_kind_of_person(context: Flask, data_dir: Path
     prepare(data_dir, BASE_URL, [])
     found = run.read_credentials(context.config["SETTINGS"])
     assert set(found) == {
-        "base_url", "merchant_key", "staff", "admin_token", "editor_token", "approver_token", "member_token",
-        "member_id", "member_code",
+        "base_url", "merchant_key", "merchant_test_key", "staff", "admin_token", "editor_token", "approver_token",
+        "member_token", "member_id", "member_code",
     }  # fmt: skip
     client = context.test_client()
     for path, credential in (

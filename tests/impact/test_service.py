@@ -1,42 +1,15 @@
 """Factors are loaded as immutable versions, and an activity claims by the default ones."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
-from flask import Flask
 
-from app.catalog import service as catalog
 from app.core.database import db
 from app.impact import service
 from app.impact.errors import InconsistentFactors
 from app.impact.models import ImpactFactor
+from tests.impact.conftest import FILE, Edit
 
-FILE = Path(service.__file__).with_name("reference") / "impact_factors.csv"
-Edit = Callable[[str, str], Path]
-
-
-@pytest.fixture(autouse=True)
-def loaded(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        catalog.load_reference()
-        service.load_reference()
-        yield
-
-
-@pytest.fixture
-def edit(tmp_path: Path) -> Edit:
-    """Return a function that writes the reference file with one text replaced."""
-
-    def edited(old: str, new: str) -> Path:
-        text = FILE.read_text(encoding="utf-8")
-        assert old in text
-        copy = tmp_path / "impact_factors.csv"
-        copy.write_text(text.replace(old, new), encoding="utf-8")
-        return copy
-
-    return edited
+pytestmark = pytest.mark.usefixtures("loaded")
 
 
 def _versions(code: str, metric: str) -> list[tuple[int, int, bool, str]]:
@@ -101,6 +74,22 @@ def test_two_defaults_for_one_metric_are_refused_and_nothing_is_kept(edit: Edit)
     with pytest.raises(InconsistentFactors, match="CORRUGATED"):
         service.load_reference(edit("incl. forest carbon,false", "incl. forest carbon,true"))
     assert _versions("CORRUGATED", "g_co2e_avoided") == before
+
+
+def test_a_default_above_the_lowest_published_figure_is_refused_and_nothing_is_kept(edit: Edit) -> None:
+    before = _versions("PET", "g_co2e_avoided")
+    uk = "2025,GB,primary production,{},\nmaterial,HDPE"
+    generous = edit("primary production,true,lowest of", "primary production,false,lowest of", uk.format("false"),
+                    uk.format("true"))  # fmt: skip
+    with pytest.raises(InconsistentFactors, match="PET claims 1650 g_co2e_avoided by default, where 1150 is published"):
+        service.load_reference(generous)
+    assert _versions("PET", "g_co2e_avoided") == before
+
+
+def test_every_factor_has_a_method(loaded: None) -> None:
+    methods = set(db.session.scalars(sa.select(ImpactFactor.method)))
+    assert {"warm", "desnz", "packaging_weight"} < methods
+    assert "" not in methods
 
 
 def test_the_application_may_add_factors_but_never_change_one() -> None:

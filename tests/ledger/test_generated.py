@@ -31,6 +31,7 @@ def test_generated_requests_are_answered_as_documented(
     )
     callers = {
         "^/v1/holds": shop.live,
+        "^/v1/test/members": shop.test,
         "^/v1/me/(gifts|pay-codes)": shopper(customer.member_id),
         "^/v1/admin/(members|adjustments|audit|ledger)": world.make_staff("admin", "approver").headers,
     }

@@ -39,6 +39,19 @@ class Evaluation:
     missed: tuple[Missed, ...]
 
 
+def without_duplicates(whole: Evaluation, rest: Evaluation | None) -> Evaluation:
+    """Return ``rest``, the evaluation without what another activity has claimed (None: nothing is left).
+
+    Of the rules that wanted to pay for the whole and don't for the rest it says why: ``duplicate_claim``.
+    """
+    desired = rest.desired if rest is not None else ()
+    paying = {id(each.rule) for each in desired}
+    lost = {id(each.rule): each.rule for each in whole.desired if id(each.rule) not in paying}
+    others = [each for each in (rest or whole).missed if id(each.rule) not in lost]
+    missed = [*others, *(Missed(rule, "duplicate_claim") for rule in lost.values())]
+    return Evaluation(desired, tuple(sorted(missed, key=lambda each: each.rule.order)))
+
+
 class Base:
     """The points of base rules by line and in all, over one divisor: what multipliers multiply."""
 

@@ -1,9 +1,12 @@
 """Use cases of campaigns: made, reviewed, run; an activity evaluated by the rules in force when it occurred."""
 
 from app.campaigns.audiences import is_held_out
-from app.campaigns.engine import Desired, Evaluation, Missed, Rule
+from app.campaigns.engine import Desired, Evaluation, Missed, Rule, RuleBook
+from app.campaigns.engine.arithmetic import share_by_largest_remainder
+from app.campaigns.engine.outcomes import without_duplicates
 from app.campaigns.limits import Granted, Headroom, Limit, Settlement, period_start, settle
 from app.campaigns.schemas import KINDS
+from app.campaigns.service.again import book_at, book_of_versions, bounds_in, evaluate_by, rules_of_versions
 from app.campaigns.service.books import Words, candidates, evaluate, explainer, rule_words
 from app.campaigns.service.bounds import (
     UNBOUND,
@@ -73,6 +76,7 @@ __all__ = [
     "Missed",
     "Position",
     "Rule",
+    "RuleBook",
     "Settlement",
     "Subjects",
     "Taken",
@@ -83,6 +87,9 @@ __all__ = [
     "archive_campaign",
     "asked_rows",
     "asks_of",
+    "book_at",
+    "book_of_versions",
+    "bounds_in",
     "bounds_of",
     "budget_rows",
     "candidates",
@@ -93,6 +100,7 @@ __all__ = [
     "end_campaign",
     "estimate_exposure",
     "evaluate",
+    "evaluate_by",
     "explainer",
     "export_campaign",
     "get_campaign",
@@ -114,11 +122,14 @@ __all__ = [
     "reject_campaign",
     "resolve_campaign",
     "rule_words",
+    "rules_of_versions",
     "save_campaign",
     "settle",
+    "share_by_largest_remainder",
     "submit_campaign",
     "taken_codes",
     "taken_from_codes",
     "usage_rows",
     "watch_budgets",
+    "without_duplicates",
 ]

@@ -148,6 +148,12 @@ def list_in_force() -> tuple[Sequence[datetime], Sequence[tuple[UUID, Sequence[R
     return books.starts, books.versions, books.paused
 
 
+def in_force_at(moment: datetime) -> tuple[dict[UUID, Sequence[Rule]], frozenset[UUID]]:
+    """Return the rules in force at ``moment`` by campaign, of campaigns that have not ended, and those paused now."""
+    books = _snapshot.get()
+    return dict(books.versions[: bisect.bisect_right(books.starts, moment)]), books.paused
+
+
 def evaluate(
     activity: Mapping[str, Any], member: Mapping[str, Any], merchant: Mapping[str, Any], moment: datetime
 ) -> Evaluation:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
+
+import psycopg
 
 from app.campaigns import usage_queries
 from app.campaigns.limits import Headroom, Settlement
@@ -13,6 +16,8 @@ from app.campaigns.usage import LimitAsk, Member, Subjects, Taken, UsageBoard, a
 from app.core.database import driver_connection
 from app.core.unit_of_work import unit_of_work
 from app.programme import service as programme
+
+_NOTHING: Mapping[UUID, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +70,28 @@ def read_headroom(bounds: Bounds, member: Member | None, live: bool) -> Headroom
 
 
 class LockedBounds:
-    """Limits and budgets of one activity, locked until the open unit of work ends; the account's lock comes first."""
+    """Limits and budgets of one activity, locked until the open unit of work ends; the account's lock comes first.
 
-    def __init__(self, bounds: Bounds, member: Member, live: bool) -> None:
+    What the activity took before, ``taken`` and ``spent``, is given back first.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        member: Member,
+        live: bool,
+        taken: Sequence[Taken] = (),
+        spent: Mapping[UUID, int] = _NOTHING,
+    ) -> None:
         self._bounds, self._member = bounds, member
-        self._funds = lock_funds(bounds.budgets, live)
-        self.board = UsageBoard(self._funds.left())
+        self._funds = lock_funds({*bounds.budgets, *spent}, live)
+        self._funds.put_back(spent)
+        self.board = UsageBoard({each: left for each, left in self._funds.left().items() if each in bounds.budgets})
         with unit_of_work(), driver_connection() as connection:
-            counters = shared_counters(bounds.asks, member)
-            usage_queries.lock_shared_usage(connection, counters)
+            counters = {tuple(row[:4]): row for row in _shared_rows(taken)}
+            counters |= {tuple(row[:4]): row for row in shared_counters(bounds.asks, member)}
+            usage_queries.lock_shared_usage(connection, list(counters.values()))
+            _give_back_usage(connection, member.member_id, taken)
             self.board.read(bounds.asks, member, usage_queries.read_usage(connection, bounds.asks, member))
 
     def take_funds(self, settlement: Settlement) -> list[UUID]:
@@ -84,14 +102,19 @@ class LockedBounds:
 
 def give_back(member_id: UUID, taken: Iterable[Taken], spent: Mapping[UUID, int], live: bool) -> None:
     """Return to limits and budgets what an activity took of them; the caller has locked the member's account."""
-    of_member: list[tuple[Any, ...]] = []
-    shared: list[tuple[Any, ...]] = []
-    for each in taken:
-        key = (each.campaign_id, each.limit_key, each.period)
-        if each.subject is None:
-            of_member.append((*key, each.amount))
-        else:
-            shared.append((*key, each.subject, each.amount))
     give_back_funds(spent, live)
     with unit_of_work(), driver_connection() as connection:
-        usage_queries.give_back_usage(connection, member_id, of_member, shared)
+        _give_back_usage(connection, member_id, list(taken))
+
+
+def _shared_rows(taken: Iterable[Taken]) -> list[tuple[Any, ...]]:
+    return [
+        (each.campaign_id, each.limit_key, each.period, each.subject, each.amount)
+        for each in taken
+        if each.subject is not None
+    ]
+
+
+def _give_back_usage(connection: psycopg.Connection[Any], member_id: UUID, taken: Sequence[Taken]) -> None:
+    of_member = [(each.campaign_id, each.limit_key, each.period, each.amount) for each in taken if each.subject is None]
+    usage_queries.give_back_usage(connection, member_id, of_member, _shared_rows(taken))

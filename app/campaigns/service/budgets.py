@@ -117,6 +117,19 @@ class LockedFunds:
         """Return what is left of each budget."""
         return {campaign_id: sum(slots.values()) for campaign_id, slots in self.slots.items()}
 
+    def put_back(self, spent: Mapping[UUID, int]) -> None:
+        """Return ``spent`` points by campaign to these budgets; a campaign without one keeps nothing."""
+        moves = []
+        for campaign_id, points in spent.items():
+            slots = self.slots.get(campaign_id)
+            if points and slots:
+                slot = min(slots)
+                slots[slot] += points
+                moves.append((campaign_id, slot, points))
+            _forget_exhausted(campaign_id)
+        with driver_connection() as connection:
+            usage_queries.move_slots(connection, moves, self.live)
+
     def take(self, spent: Mapping[UUID, int]) -> None:
         """Take ``spent`` points by campaign, of which each budget has enough; campaigns without one are passed over."""
         moves = []
@@ -139,16 +152,8 @@ def lock_funds(campaign_ids: Iterable[UUID], live: bool) -> LockedFunds:
 
 def give_back_funds(spent: Mapping[UUID, int], live: bool) -> None:
     """Return points to the budgets that paid them; joins the unit of work. A campaign without one keeps nothing."""
-    with unit_of_work(), driver_connection() as connection:
-        slots = usage_queries.lock_slots(connection, spent, live)
-        moves = [
-            (campaign_id, min(slots[campaign_id]), points)
-            for campaign_id, points in spent.items()
-            if points and campaign_id in slots
-        ]
-        usage_queries.move_slots(connection, moves, live)
-        for campaign_id in spent:
-            _forget_exhausted(campaign_id)
+    if spent:
+        lock_funds(spent, live).put_back(spent)
 
 
 def _kept(name: str) -> dict[UUID, float]:

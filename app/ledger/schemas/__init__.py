@@ -1,21 +1,18 @@
 """What the ledger shows."""
 
-import re
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
 from app.core.paging import PageQuery
-from app.core.schemas import Schema, Timestamp
+from app.core.schemas import Month, Schema, Timestamp
 from app.ledger.models import BUCKETS
 
 KINDS = (
     "award", "mature", "expire", "hold", "capture", "release", "spend", "refund", "reverse", "repay", "write_off",
     "adjust", "gift",
 )  # fmt: skip
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 class Names(fields.String):
@@ -30,15 +27,6 @@ class Names(fields.String):
         if not names <= set(self.allowed):
             raise ValidationError(f"Must be one or more of: {', '.join(self.allowed)}.")
         return names
-
-
-class Month(fields.String):
-    """A month, ``2026-11``, as its first day."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **keywords: Any) -> Any:
-        if not _MONTH.fullmatch(value) or value < "1970":
-            raise ValidationError("Not a month such as 2026-11.")
-        return date(int(value[:4]), int(value[5:]), 1)
 
 
 class WalletQuery(Schema):

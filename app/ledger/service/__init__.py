@@ -2,10 +2,20 @@
 
 from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan, plan_activity, plan_for
 from app.ledger.booking import AccountBook
-from app.ledger.lots import ExpiryTerms, PendingTerms, available_time, expiry_time
+from app.ledger.lots import ExpiryTerms, LotState, PendingTerms, available_time, expiry_time
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
-from app.ledger.service.books import POINTS_MAX, Posted, lock_account, lock_accounts, open_book, settle_due
+from app.ledger.service.books import (
+    POINTS_MAX,
+    Posted,
+    add_facts,
+    lock_account,
+    lock_accounts,
+    open_book,
+    settle_due,
+    write_books_of,
+)
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.corrections import PaidLot, TakenBack, complete_lots, load_paid_lots, take_back
 from app.ledger.service.history import (
     HistoryPage,
     Statement,
@@ -36,16 +46,21 @@ __all__ = [
     "AwardedActivity",
     "ExpiryTerms",
     "HistoryPage",
+    "LotState",
     "MemberPlan",
+    "PaidLot",
     "PendingTerms",
     "Posted",
     "Statement",
+    "TakenBack",
     "Verification",
     "Wallet",
+    "add_facts",
     "adjust_points",
     "available_time",
     "award_in_book",
     "capture_hold",
+    "complete_lots",
     "expiry_time",
     "explain_rules_with",
     "extend_expiry",
@@ -54,6 +69,7 @@ __all__ = [
     "give_points",
     "hold_points",
     "list_entries",
+    "load_paid_lots",
     "lock_account",
     "lock_accounts",
     "open_accounts",
@@ -72,7 +88,9 @@ __all__ = [
     "start_write",
     "statement_chunks",
     "sum_paid",
+    "take_back",
     "verify",
     "write_beside",
+    "write_books_of",
     "write_off_debt",
 ]

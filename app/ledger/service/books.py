@@ -1,6 +1,6 @@
 """Open and close the book of an account: lock it, settle what is due, and write what was entered."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -148,6 +148,20 @@ def lock_accounts(member_ids: Collection[UUID]) -> None:
     """Lock the accounts, in the order of their members, until the open unit of work ends, as ``lock_account`` does."""
     with unit_of_work(), driver_connection() as connection:
         settling_queries.lock_accounts(connection, member_ids)
+
+
+def add_facts(facts: Mapping[UUID, Sequence[tuple[str, dict[str, Any]]]], moment: datetime) -> None:
+    """Tell projections facts (kind, payload) about members, each member's in the order given; no points move.
+
+    Joins the caller's unit of work; the accounts stay locked until that ends.
+    """
+    with unit_of_work() as session:
+        lock_accounts(facts.keys())  # waits for others; the next statement finds them all
+        books = [book_of(account, moment) for account in queries.lock_free_accounts(session, facts.keys())]
+        for book in books:
+            for kind, payload in facts[book.member_id]:
+                book.add_fact(kind, payload)
+        write_books_of(books)
 
 
 def settle_due(member_id: UUID, moment: datetime) -> AccountState:

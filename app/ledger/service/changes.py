@@ -6,7 +6,6 @@ from uuid import UUID
 
 from app.core.unit_of_work import unit_of_work
 from app.ledger import queries
-from app.ledger.booking import AccountBook
 from app.ledger.errors import (
     GiftToOneself,
     InDebt,
@@ -16,8 +15,8 @@ from app.ledger.errors import (
     ReversalExceedsAward,
     WriteOffExceedsDebt,
 )
-from app.ledger.lots import reversal_of
 from app.ledger.service.books import Posted, check_points, find_replay, open_book, posted
+from app.ledger.service.corrections import take_back
 
 
 def reverse_points(
@@ -57,33 +56,16 @@ def reverse_points(
                 check_points(points)
             if points > book.lots[lot_id].reversible:
                 raise ReversalExceedsAward(f"{book.lots[lot_id].reversible} points are left of lot {lot_id}.")
-        debt_before = book.buckets["debt"]
-        book.open_posting(
-            key, "reverse", fingerprint=fingerprint, activity_id=activity_id, actor=actor, reason=reason,
-            reverses=posting_key,
+        taken = take_back(
+            session, book, wanted, key=key, reverses=posting_key, fingerprint=fingerprint, activity_id=activity_id,
+            actor=actor, reason=reason,
         )  # fmt: skip
-        _take_back(book, wanted)
-        owed = book.buckets["debt"] - debt_before
-        if owed:
-            book.add_lots(queries.list_spendable_lots(session, member_id, owed, book.extended_until, book.lots))
-            book.repay(book.spendable())
-        left = book.buckets["debt"] - debt_before
-        if left > 0 and is_written_off:
-            book.move_debt("written_off", left)
-        if not book.postings[-1][5]:
+        if not taken.points:
             raise ReversalExceedsAward("Nothing of it is left to take back.")
-        book.add_fact("reversed", {"posting": posting_key, "points": sum(wanted.values()), "debt": left})
+        if taken.to_debt and is_written_off:
+            book.move_debt("written_off", taken.to_debt)
+        book.add_fact("reversed", {"posting": posting_key, "points": sum(wanted.values()), "debt": taken.to_debt})
         return posted(book)
-
-
-def _take_back(book: AccountBook, wanted: Mapping[int, int]) -> None:
-    """Enter what is taken of what remains, pending first, and what becomes debt."""
-    split = {lot_id: reversal_of(book.lots[lot_id], points) for lot_id, points in wanted.items()}
-    pending = [(lot_id, taken) for lot_id, (taken, _) in split.items() if taken and not book.lots[lot_id].is_matured]
-    available = [(lot_id, taken) for lot_id, (taken, _) in split.items() if taken and book.lots[lot_id].is_matured]
-    book.move("pending", "reversed", pending)
-    book.move("available", "reversed", available)
-    book.move("debt", "reversed", [(lot_id, owed) for lot_id, (_, owed) in split.items() if owed])
 
 
 def write_off_debt(

@@ -93,7 +93,7 @@ def _lines(member_id: UUID, rows: Sequence[Any], locale: str) -> list[dict[str, 
     orders = history_queries.orders_of_holds(db.session, member_id, set(holds.values()))
     lines = []
     for entry, posting, lot in rows:
-        code = explanations.code_of(posting.kind, entry.source, entry.target)
+        code = explanations.code_of(posting.kind, entry.source, entry.target, posting.reason)
         hold_id = holds.get(posting.idempotency_key)
         text = explanations.why(code, locale)
         if code == "award" and lot is not None and lot.campaign_version_id and words is not None:

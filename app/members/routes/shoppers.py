@@ -26,7 +26,7 @@ def _member() -> service.MemberPrincipal:
 
 def _locale() -> str:
     asked = request.accept_languages.best or "en"
-    return asked if re.match(schemas.LOCALE, asked) else "en"
+    return asked if re.match(service.LOCALE, asked) else "en"
 
 
 @blueprint.route("/v1/auth/codes", methods=["POST"])

@@ -11,11 +11,9 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from app.core.clock import now
 from app.core.schemas import Boolean, Schema, Text, Timestamp
 from app.members.addresses import ADDRESS_LENGTH_MAX, channel_of
-from app.members.service import MemberFacts
+from app.members.service import LOCALE, REGION, MemberFacts
 from app.programme.service import check_time_zone
 
-LOCALE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?\Z"  # BCP 47: language, script, region
-REGION = r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z"  # ISO 3166: country, or country and subdivision
 ALIAS_LENGTH_MIN, ALIAS_LENGTH_MAX = 3, 24
 _ALIAS_SIGNS = " ._-'"
 _BIRTH_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)

@@ -1,5 +1,6 @@
 """Use cases of the shoppers."""
 
+from app.members.service.closing import close_member
 from app.members.service.enrolment import (
     MemberFacts,
     check_member,
@@ -24,7 +25,7 @@ from app.members.service.households import (
     rename_household,
     withdraw_invites,
 )
-from app.members.service.profile import change_profile
+from app.members.service.profile import LOCALE, REGION, change_profile
 from app.members.service.sessions import (
     MemberPrincipal,
     TokenPair,
@@ -37,6 +38,8 @@ from app.members.service.sessions import (
 from app.members.service.sign_in import SignIn, request_code, sign_in
 
 __all__ = [
+    "LOCALE",
+    "REGION",
     "HouseholdFacts",
     "Housemate",
     "IssuedInvite",
@@ -47,6 +50,7 @@ __all__ = [
     "authenticate",
     "change_profile",
     "check_member",
+    "close_member",
     "create_household",
     "end_session",
     "enrol_many",

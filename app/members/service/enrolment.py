@@ -59,6 +59,8 @@ def enrol_member(
     locale: str = "en",
     region: str | None = None,
     time_zone: str | None = None,
+    tier: str = TIER_FIRST,
+    tags: Collection[str] = (),
     address: str | None = None,
     channel: str | None = None,
     moment: datetime,
@@ -68,7 +70,9 @@ def enrol_member(
     ``channel`` is told by the address; naming another is a ValueError.
     """
     with unit_of_work() as session:
-        member = enrol_many(1, live=live, locale=locale, region=region, time_zone=time_zone, moment=moment)[0]
+        [member] = enrol_many(
+            1, live=live, locale=locale, region=region, time_zone=time_zone, tier=tier, tags=tags, moment=moment
+        )
         if address is not None:
             found, normalised = normalise_address(address)
             if channel not in (None, found):
@@ -85,6 +89,8 @@ def enrol_many(
     locale: str = "en",
     region: str | None = None,
     time_zone: str | None = None,
+    tier: str = TIER_FIRST,
+    tags: Collection[str] = (),
     moment: datetime,
 ) -> list[MemberFacts]:
     """Enrol ``count`` shoppers without an address in one transaction and return them."""
@@ -93,7 +99,7 @@ def enrol_many(
             MemberFacts(
                 member_id=new_id(), live=live, status="active", code=code, alias=None, locale=locale, region=region,
                 time_zone=time_zone, birth_date=None, has_leaderboard_consent=False, has_score_consent=False,
-                tier=TIER_FIRST, tags=(), enrolled_at=moment, household_id=None,
+                tier=tier, tags=tuple(sorted(set(tags))), enrolled_at=moment, household_id=None,
             )
             for code in _free_codes(session, count)
         ]  # fmt: skip
@@ -120,7 +126,7 @@ def _write(session: _Session, members: Sequence[MemberFacts], moment: datetime) 
             {
                 "member_id": member.member_id, "live": member.live, "status": member.status, "code": member.code,
                 "locale": member.locale, "region": member.region, "time_zone": member.time_zone, "tier": member.tier,
-                "enrolled_at": moment, "updated_at": moment,
+                "tags": list(member.tags), "enrolled_at": moment, "updated_at": moment,
             }
             for member in members
         ],

@@ -14,6 +14,8 @@ from app.members.service.enrolment import MemberFacts, facts_of
 
 _PLAIN = ("locale", "region", "time_zone", "birth_date")
 CONSENTS = ("leaderboard", "score")
+LOCALE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?\Z"  # BCP 47: language, script, region
+REGION = r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z"  # ISO 3166: country, or country and subdivision
 
 
 def alias_key(alias: str) -> str:

@@ -14,6 +14,7 @@ from app.merchants.service.keys import (
     MerchantPrincipal,
     authenticate,
     issue_key,
+    principal_of,
     revoke_key,
     rotate_key,
 )
@@ -24,6 +25,7 @@ from app.merchants.service.merchants import (
     get_merchant,
     list_merchants,
 )
+from app.merchants.service.test_members import check_test_member, make_test_member
 
 __all__ = [
     "SCOPES",
@@ -31,6 +33,7 @@ __all__ = [
     "MerchantFacts",
     "MerchantPrincipal",
     "authenticate",
+    "check_test_member",
     "create_merchant",
     "find_merchant_by_key",
     "get_customer",
@@ -41,6 +44,8 @@ __all__ = [
     "link_customers",
     "linked_members",
     "list_merchants",
+    "make_test_member",
+    "principal_of",
     "revoke_key",
     "rotate_key",
     "unlink_customer",

@@ -72,6 +72,19 @@ def authenticate(key: str) -> MerchantPrincipal:
     return found[0]
 
 
+def principal_of(merchant_id: UUID, live: bool, evidence: str) -> MerchantPrincipal:
+    """Return a merchant as the key that reported something before; ``evidence`` is the grade of what names none.
+
+    It is good for evaluating that again, not for a request: it has no scope. Raises MerchantNotFound.
+    """
+    merchant = queries.find_merchant(db.session, merchant_id)
+    if merchant is None:
+        raise MerchantNotFound
+    return MerchantPrincipal(
+        kind="merchant", id=merchant_id, live=live, key_id=merchant_id, merchant_key=merchant.key, max_evidence=evidence
+    )
+
+
 def hash_key(key: str) -> bytes:
     """Return what is kept of ``key``."""
     return hashlib.sha256(key.encode()).digest()
