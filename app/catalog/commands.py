@@ -38,8 +38,9 @@ def import_file(file: Path, rejects: Path | None, top: int) -> None:
 
     from app.core.progress import shown_progress
 
+    first_bad: list[str] = []
     with contextlib.ExitStack() as stack:
-        on_bad = stack.enter_context(_told(rejects))
+        on_bad = stack.enter_context(_told(rejects, first_bad))
         progress = stack.enter_context(
             shown_progress(Console(stderr=True), "Importing", file.stat().st_size, in_bytes=True)
         )
@@ -47,15 +48,16 @@ def import_file(file: Path, rejects: Path | None, top: int) -> None:
             report = import_products(file, now(), progress, on_bad)
         except (NotAnExport, ImportUnderWay) as error:
             raise click.ClickException(str(error)) from error
+    for line in first_bad:
+        click.echo(line, err=True)
     _summarise(report, rejects, top)
     if report.rows and report.bad.total() == report.rows:
         raise click.ClickException("No row could be imported.")
 
 
 @contextlib.contextmanager
-def _told(rejects: Path | None) -> Iterator[Callable[[int, str], None]]:
-    """Yield what is to be told of each row that is skipped: the first are shown, all go into the file ``rejects``."""
-    shown = 0
+def _told(rejects: Path | None, first_bad: list[str]) -> Iterator[Callable[[int, str], None]]:
+    """Yield what is to be told of each row that is skipped: the first go to ``first_bad``, all to the file."""
     with contextlib.ExitStack() as stack:
         writer: Any = None
         if rejects is not None:
@@ -63,14 +65,17 @@ def _told(rejects: Path | None) -> Iterator[Callable[[int, str], None]]:
             writer.writerow(["line", "fault"])
 
         def tell(line: int, fault: str) -> None:
-            nonlocal shown
             if writer is not None:
                 writer.writerow([line, fault])
-            if shown < BAD_SHOWN_MAX:
-                click.echo(f"line {line} skipped: {fault}", err=True)
-            shown += 1
+            if len(first_bad) < BAD_SHOWN_MAX:
+                first_bad.append(f"line {line} skipped: {_plain(fault)}")
 
         yield tell
+
+
+def _plain(text: str) -> str:
+    """Return text of the file as a terminal can show it: nothing in it moves the cursor."""
+    return text if text.isprintable() else ascii(text)
 
 
 def _summarise(report: ImportReport, rejects: Path | None, top: int) -> None:
@@ -94,4 +99,4 @@ def _list_unknown(what: str, unknown: Counter[str], top: int) -> None:
     if unknown:
         click.echo(f"unknown {what}: {len(unknown):,}, on {unknown.total():,} places; the most frequent:")
         for tag, count in unknown.most_common(top):
-            click.echo(f"  {tag}: {count:,}")
+            click.echo(f"  {_plain(tag)}: {count:,}")

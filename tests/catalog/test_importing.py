@@ -312,6 +312,14 @@ def test_the_command_says_what_it_did(app, tmp_path):
     assert took < 60 * 3000 / 100_000 * 5  # the goal for 100,000 rows, with room for a busy machine
 
 
+def test_what_stands_in_a_file_does_not_steer_the_terminal(app, tmp_path):
+    path = tmp_path / "export.csv"
+    path.write_bytes(text_of([row(1, labels_tags="en:\x1b[2J"), row(2, code="\x1b]0;x\x07")]))
+    shown = app.test_cli_runner().invoke(args=["catalog", "import", str(path)]).output
+    assert "\x1b" not in shown
+    assert r"en:\x1b[2J" in shown
+
+
 def test_the_command_refuses_what_is_no_export_and_a_second_import_at_once(app, tmp_path):
     path = tmp_path / "export.csv"
     path.write_bytes(b"a,b\n1,2\n")
