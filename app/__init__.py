@@ -28,6 +28,7 @@ from app.campaigns import shopper_routes as ways_routes
 from app.catalog import routes as catalog_routes
 from app.catalog import service as catalog
 from app.catalog import staff_routes as catalog_staff_routes
+from app.catalog.commands import catalog_commands
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
@@ -145,7 +146,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for command in (projection_commands, staff_commands, ledger_commands, impact_commands, *demo_commands):
+    rooms_commands = (projection_commands, staff_commands, catalog_commands, ledger_commands, impact_commands)
+    for command in (*rooms_commands, *demo_commands):
         app.cli.add_command(command)
     for load in (merchants.load_reference, catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)

@@ -114,7 +114,13 @@ PREVIEW = {
             "extra_points": 15,
             "impact": ANSWER["impact"],
             "text": "Choose “Reusable circulating box” and earn 15 more points.",
-        }
+        },
+        {
+            "change": {"lines": [{"id": "2", "sku": "B-7"}]},
+            "extra_points": 10,
+            "impact": [],
+            "text": "Choose “Organic oats” instead of “Oats” and earn 10 more points.",
+        },
     ],
     "spendable": {"points": 120, "worth": 120, "currency": "EUR"},
 }

@@ -63,7 +63,8 @@ def _missed_codes(missed: Missed) -> dict[str, Any]:
     return _rule_codes(missed.rule) | {"code": missed.code}
 
 
-def _impact_codes(impact: Impact) -> list[dict[str, Any]]:
+def impact_codes(impact: Impact) -> list[dict[str, Any]]:
+    """Return what is claimed, and what is not and why, as it is stored."""
     claims: list[dict[str, Any]] = [
         {
             "metric": claim.metric, "value": claim.value, "low": claim.low, "high": claim.high,
@@ -100,7 +101,7 @@ def outcome_of(settlement: Settlement, awards: Sequence[Award], impact: Impact, 
             for line, points, desired_points in granted.lines
         ],
         "missed": [_missed_codes(missed) for missed in settlement.missed],
-        "impact": _impact_codes(impact),
+        "impact": impact_codes(impact),
     }
 
 

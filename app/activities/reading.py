@@ -91,7 +91,8 @@ def check_time(occurred_at: datetime, now: datetime, age_days_max: int | None) -
         raise ValidationProblem([_fault(f"This is more than {age_days_max} days ago.", "occurred_at")])
 
 
-def _line_facts(line: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
+def line_facts(line: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
+    """Return a line as rules see it."""
     total = line["total"]
     if total is None:
         total = (line["unit_price"] or 0) * line["quantity"]
@@ -127,7 +128,7 @@ def facts_of(
 def _facts(
     read: Mapping[str, Any], occurred_at: datetime, evidence_default: str, judged: Iterable[Judged]
 ) -> dict[str, Any]:
-    lines = [_line_facts(line, of_line) for line, of_line in zip(read["lines"], judged, strict=True)]
+    lines = [line_facts(line, of_line) for line, of_line in zip(read["lines"], judged, strict=True)]
     return {
         "kind": read["kind"],
         "occurred_at": occurred_at,

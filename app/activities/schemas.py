@@ -234,7 +234,7 @@ class BatchAnswerSchema(Schema):
 
 
 class SuggestionSchema(Schema):
-    """A change to the cart that would earn more."""
+    """A change to the cart that would earn more; lines are changed by their ``id``, the rest of them stays."""
 
     change = fields.Dict()
     extra_points = fields.Integer()

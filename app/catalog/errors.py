@@ -19,3 +19,9 @@ class CertificateWithoutNumber(Conflict):
     """There is nothing to look up: the certificate has no number."""
 
     code, title = "certificate_without_number", "A certificate without its number can't be verified"
+
+
+class ImportUnderWay(Conflict):
+    """Two imports would write the same products at once."""
+
+    code, title = "import_under_way", "Another import is under way"

@@ -97,7 +97,7 @@ class Product(db.Model):  # type: ignore[name-defined,misc]
         Index("uq_product_shared_gtin", "gtin", unique=True, postgresql_where=text("merchant_id IS NULL")),
         Index("ix_product_gtin_merchant_id", "gtin", "merchant_id"),
         Index(
-            "ix_product_merchant_id_category", "merchant_id", "live", "category",
+            "ix_product_merchant_id_category", "merchant_id", "live", "category", "sku",
             postgresql_where=text("merchant_id IS NOT NULL AND withdrawn_at IS NULL"),
         ),
     )  # fmt: skip

@@ -55,7 +55,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_product_merchant_id_category",
         "product",
-        ["merchant_id", "live", "category"],
+        ["merchant_id", "live", "category", "sku"],
         unique=False,
         postgresql_where=sa.text("merchant_id IS NOT NULL AND withdrawn_at IS NULL"),
     )

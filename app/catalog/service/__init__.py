@@ -1,8 +1,10 @@
 """Use cases of the catalogue."""
 
-from app.catalog.certificates import CertificateTerms, Judged, judge_line, judge_stated
+from app.catalog.certificates import CertificateTerms, Judged, ProductFacts, judge_line, judge_stated
 from app.catalog.fields import Gtin
-from app.catalog.service.lookups import certificate_terms
+from app.catalog.naming import name_in, packaging_name
+from app.catalog.service.alternatives import Alternative, certified_alternatives
+from app.catalog.service.lookups import certificate_terms, offers_of
 from app.catalog.service.offers import get_offers, put_offers
 from app.catalog.service.products import (
     get_product,
@@ -27,6 +29,7 @@ from app.catalog.service.verifying import (
 )
 
 __all__ = [
+    "Alternative",
     "CatalogReference",
     "CertificateTerms",
     "CertificationFacts",
@@ -34,7 +37,9 @@ __all__ = [
     "Judged",
     "MaterialFacts",
     "PackagingFacts",
+    "ProductFacts",
     "certificate_terms",
+    "certified_alternatives",
     "get_offers",
     "get_product",
     "get_product_for_staff",
@@ -43,6 +48,9 @@ __all__ = [
     "list_products",
     "list_products_for_staff",
     "load_reference",
+    "name_in",
+    "offers_of",
+    "packaging_name",
     "put_offers",
     "put_product",
     "put_products",

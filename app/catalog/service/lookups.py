@@ -54,6 +54,14 @@ def known_of(merchant_id: UUID) -> Known:
     return _partitions[merchant_id.int % PARTITIONS].get()
 
 
+def offers_of(merchant_id: UUID, live: bool) -> frozenset[str] | None:
+    """Return the packaging options for orders and parcels that the merchant offers; None: it has not said, so all."""
+    answer: frozenset[str] | None = known_of(merchant_id).answers.ask(
+        ("offers", merchant_id, live), lambda: queries.find_offers(merchant_id, live)
+    )
+    return answer
+
+
 def forget_products(merchant_id: UUID | None) -> None:
     """Say, in the open unit of work, that products of the merchant, or with None the shared ones, have changed."""
     bump(_SHARED if merchant_id is None else _partitions[merchant_id.int % PARTITIONS].name)
@@ -85,7 +93,7 @@ def _finder(
 ) -> Callable[[_Line], ProductFacts | None] | None:
     """Return the function that says of which product a line is, for ``lines``; None where none of them is of any."""
     shared = _shared.get()
-    own = None if merchant_id is None else _with_products(merchant_id, live)
+    own = None if merchant_id is None else with_products(merchant_id, live)
     if own is None and not shared.has_numbers:
         return None
     keys = {key for line in lines for key in _keys(line)}
@@ -105,8 +113,8 @@ def _finder(
     return find
 
 
-def _with_products(merchant_id: UUID, live: bool) -> Known | None:
-    """Return what is known of a merchant that has products, None of one that has none."""
+def with_products(merchant_id: UUID, live: bool) -> Known | None:
+    """Return what is known of the products of a merchant's partition; None where it has none."""
     known = known_of(merchant_id)
     has_some = known.answers.ask(("has_products", merchant_id, live), lambda: queries.has_products(merchant_id, live))
     return known if has_some else None
