@@ -23,9 +23,15 @@ def _merchant() -> MerchantPrincipal:
     return cast(MerchantPrincipal, current_principal())
 
 
-def _sku(sku: str) -> str:
+def _new_sku(sku: str) -> str:
     if not re.match(EXTERNAL_ID, sku):
         raise ValidationProblem([{"pointer": "/sku", "detail": "1 to 64 of A-Z a-z 0-9 . _ : -"}])
+    return sku
+
+
+def _known_sku(sku: str) -> str:
+    if not re.match(EXTERNAL_ID, sku):
+        raise ProductNotFound
     return sku
 
 
@@ -45,7 +51,7 @@ def put_product(sku: str) -> Response:
 
     A certificate that staff had verified and of which anything changes waits to be verified again.
     """
-    product, is_new = service.put_product(_merchant(), _sku(sku), read_json(), now())
+    product, is_new = service.put_product(_merchant(), _new_sku(sku), read_json(), now())
     return json_response(product, 201 if is_new else 200)
 
 
@@ -75,7 +81,7 @@ def put_products(batch: dict[str, Any]) -> Response:
 @blueprint.response(200, schemas.ProductAnswerSchema, example=examples.ANSWER)
 def get_product(sku: str) -> Response:
     """Return a product, with what staff found of its certificates."""
-    return json_response(service.get_product(_merchant(), _sku(sku)))
+    return json_response(service.get_product(_merchant(), _known_sku(sku)))
 
 
 @blueprint.route("/v1/products")
@@ -101,7 +107,7 @@ def list_products(query: dict[str, Any]) -> Response:
 @transactional
 def withdraw_product(sku: str) -> Response:
     """Take a product out of the catalogue; what was earned with it stays."""
-    service.withdraw_product(_merchant(), _sku(sku), now())
+    service.withdraw_product(_merchant(), _known_sku(sku), now())
     return Response(status=204)
 
 

@@ -118,7 +118,8 @@ def test_what_names_nothing_is_refused_where_it_stands(put, writes_nothing, chan
 
 def test_a_sku_that_can_not_stand_in_a_path_is_refused(put, get):
     assert_problem(put(product(), sku="A 1"), 422, "validation_failed", "/sku")
-    assert_problem(get(sku="x" * 65), 422, "validation_failed", "/sku")
+    for sku in ("x" * 65, "A 1", "%00"):
+        assert_problem(get(sku=sku), 404, "product_not_found")
     assert put(product(sku="A-1")).status_code == 201
 
 
