@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.activities.reading import facts_of_stored
+from app.activities.reading import age_days, facts_of_stored
 from app.activities.remaining import NOTHING, Returned, RuleId, remaining_facts
 from app.campaigns import service as campaigns
 from app.members import service as members
@@ -84,14 +84,14 @@ class Stored:
 
     def member(self) -> dict[str, Any]:
         """Return the member as rules saw them; as they are now, where that was not kept yet."""
-        seen = self.kept or _member_now(self.member_id, self.recorded_at)
+        seen = self.kept or _member_now(self.member_id, self.occurred_at)
         return {key: value for key, value in seen.items() if key != "evidence"} | {"id": self.member_id}
 
 
-def _member_now(member_id: UUID, recorded_at: datetime) -> dict[str, Any]:
+def _member_now(member_id: UUID, occurred_at: datetime) -> dict[str, Any]:
     member = members.list_members([member_id])[member_id]
-    age_days = (recorded_at - member.enrolled_at).days
-    return {"tier": member.tier, "region": member.region, "tags": list(member.tags), "age_days": age_days}
+    age = age_days(member.enrolled_at, occurred_at)
+    return {"tier": member.tier, "region": member.region, "tags": list(member.tags), "age_days": age}
 
 
 def posting_key(activity_id: UUID, revision: int) -> str:

@@ -244,7 +244,7 @@ def evaluate_prepared(
         proofs=own_proofs(prepared.proofs, duplicates),
     )  # fmt: skip
     evaluated.take(board, prepared.bounds, member)
-    note_kept(outcome, member.for_rules(moment), prepared.facts["evidence"])
+    note_kept(outcome, member.for_rules(prepared.facts["occurred_at"]), prepared.facts["evidence"])
     note_certificates(outcome, kept_certificates(prepared.facts))
     return evaluated
 
@@ -274,7 +274,7 @@ def evaluate(
     ``duplicates`` are lines that another activity has claimed, None the whole of it: they earn and avoid nothing.
     """
     settings = programme.current()
-    of_member = member.for_rules(moment) if member else NEWCOMER
+    of_member = member.for_rules(facts["occurred_at"]) if member else NEWCOMER
     evaluation = campaigns.evaluate(facts, of_member, for_rules(merchant), moment)
     left: Mapping[str, Any] | None = facts
     if duplicates:

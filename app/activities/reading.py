@@ -33,6 +33,14 @@ class Report:
         return str(self.read["id"])
 
 
+def age_days(enrolled_at: datetime, occurred_at: datetime) -> int:
+    """Return for how many whole days one had been a member when it occurred: 0 for what occurred before.
+
+    It counts from the activity's own time, so that what comes late is judged as if it had come at once.
+    """
+    return max(0, (occurred_at - enrolled_at).days)
+
+
 def digest_of(body: Mapping[str, Any]) -> bytes:
     """Return the digest of a body; the order of its keys does not matter."""
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from app.activities.reading import facts_of_stored
+from app.activities.reading import age_days, facts_of_stored
 from app.activities.tallies import Tally
 from app.campaigns.service import Evaluation, Member, Settlement, Subjects, UsageBoard, asks_of, settle, trials
 
@@ -68,7 +68,7 @@ class Replay:
             "tier": recorded.tier,
             "region": recorded.region,
             "tags": recorded.tags,
-            "age_days": (recorded.recorded_at - recorded.enrolled_at).days,
+            "age_days": age_days(recorded.enrolled_at, recorded.occurred_at),
         }
         merchant = {"id": str(recorded.merchant_id), "key": recorded.merchant_key}
         book = self._book_at(recorded.occurred_at)
