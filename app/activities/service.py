@@ -134,7 +134,8 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     if member is not None:
         settings = programme.current()
         wallet = ledger.read_wallet(member.member_id)
-        points = 0 if wallet.debt else wallet.available
+        available = 0 if wallet.debt else wallet.available
+        points = ledger.spendable_points(available, facts["total"], facts["currency"])
         shown["member_id"] = str(member.member_id)
         shown["spendable"] = {"points": points, "worth": settings.worth(points), "currency": settings.currency}
     return shown

@@ -15,6 +15,7 @@ from app.ledger.service.books import (
     write_books_of,
 )
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.checkout import spendable_points
 from app.ledger.service.corrections import PaidLot, TakenBack, complete_lots, load_paid_lots, take_back
 from app.ledger.service.history import (
     HistoryPage,
@@ -85,6 +86,7 @@ __all__ = [
     "settle_due",
     "settle_due_accounts",
     "spend_points",
+    "spendable_points",
     "start_write",
     "statement_chunks",
     "sum_paid",

@@ -10,12 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import update
 
+from app.core.clock import format_time
 from app.core.database import db
 from app.ledger import queries
 from app.ledger.booking import AccountBook
 from app.ledger.errors import (
     CLOSED,
     CaptureExceedsHold,
+    ConfirmationRequired,
     HoldNotFound,
     InDebt,
     InsufficientPoints,
@@ -58,16 +60,23 @@ def hold_points(
     order_ref: str | None = None,
     order_total: int | None = None,
     currency: str | None = None,
+    confirm_by: datetime | None = None,
+    programme_version: int | None = None,
     actor: str,
     fingerprint: bytes,
     moment: datetime,
 ) -> Posted:
     """Set ``points`` aside until ``expires_at``, first expiring first; they go back by themselves then.
 
-    Idempotent by ``hold_id``. Raises InDebt, InsufficientPoints, InvalidPoints, PostingKeyReused.
+    With ``confirm_by`` they go back at that time already unless the member confirms the hold before. Idempotent by
+    ``hold_id``. Raises InDebt, InsufficientPoints, InvalidPoints, PostingKeyReused.
     """
     check_points(points)
     key = f"hold:{hold_id}"
+    lasts_until = None
+    if confirm_by is not None:
+        confirm_by, lasts_until = min(confirm_by, expires_at), expires_at
+        expires_at = confirm_by
     with open_book(member_id, moment) as (session, book):
         replay = find_replay(session, member_id, key, fingerprint)
         if replay is not None:
@@ -75,17 +84,22 @@ def hold_points(
         parts = _take(session, book, points)
         book.open_posting(key, "hold", fingerprint=fingerprint, actor=actor)
         seq = book.move("available", "held", parts)
-        book.add_fact("held", {"hold": hold_id, "points": points})
+        book.add_fact("held", {"hold": hold_id, "points": points, "confirm_by": confirm_by})
         if book.next_due_at is None or expires_at < book.next_due_at:
             book.next_due_at = expires_at
         done = posted(book)
         write_books_of([book])
-        session.add(HoldRegistry(hold_id=hold_id, member_id=member_id, merchant_id=merchant_id, live=live))
+        session.add(
+            HoldRegistry(
+                hold_id=hold_id, member_id=member_id, merchant_id=merchant_id, live=live, order_ref=order_ref
+            )
+        )  # fmt: skip
         session.add(
             Hold(
                 member_id=member_id, hold_id=hold_id, amount=points, captured=0, seq=seq, status="open",
                 created_at=moment, expires_at=expires_at, merchant_id=merchant_id, order_ref=order_ref,
-                order_total=order_total, currency=currency,
+                order_total=order_total, currency=currency, confirm_by=confirm_by, lasts_until=lasts_until,
+                programme_version=programme_version,
             )
         )  # fmt: skip
         session.flush()
@@ -109,7 +123,7 @@ def get_hold(member_id: UUID, hold_id: UUID) -> Hold:
     return hold
 
 
-def _open_hold(session: Any, member_id: UUID, hold_id: UUID) -> Hold:
+def open_hold(session: Any, member_id: UUID, hold_id: UUID) -> Hold:
     """Return the hold if it is open, as the settled account has it; raise HoldNotFound or HoldClosed."""
     hold = session.get(Hold, (member_id, hold_id), populate_existing=True)
     if hold is None:
@@ -128,8 +142,8 @@ def capture_hold(
 ) -> Posted:
     """Spend ``points`` of a hold, first expiring first, and release the rest; once a hold.
 
-    A lot that expired while it was held is honoured. Raises HoldNotFound, HoldClosed, CaptureExceedsHold,
-    InvalidPoints, PostingKeyReused.
+    A lot that expired while it was held is honoured. Raises HoldNotFound, HoldClosed, ConfirmationRequired,
+    CaptureExceedsHold, InvalidPoints, PostingKeyReused.
     """
     check_points(points)
     key = f"hold:{hold_id}:captured"
@@ -137,7 +151,9 @@ def capture_hold(
         replay = find_replay(session, member_id, key, fingerprint)
         if replay is not None:
             return replay
-        hold = _open_hold(session, member_id, hold_id)
+        hold = open_hold(session, member_id, hold_id)
+        if hold.confirm_by is not None and hold.is_unconfirmed:
+            raise ConfirmationRequired(confirm_by=format_time(hold.confirm_by))
         if points > hold.amount:
             raise CaptureExceedsHold(f"{hold.amount} points are held.", held_points=hold.amount)
         parts = queries.get_open_hold(session, member_id, hold_id).parts
@@ -186,22 +202,34 @@ def _close(session: Any, hold: Hold, status: str, captured: int, moment: datetim
     )
 
 
-def release_hold(member_id: UUID, hold_id: UUID, *, actor: str, fingerprint: bytes, moment: datetime) -> Posted:
-    """Give all points of a hold back to their lots. Raises HoldNotFound, HoldClosed, PostingKeyReused."""
-    key = f"hold:{hold_id}:released"
+def release_hold(
+    member_id: UUID,
+    hold_id: UUID,
+    *,
+    is_declined: bool = False,
+    actor: str,
+    fingerprint: bytes,
+    moment: datetime,
+) -> Posted:
+    """Give all points of a hold back to their lots; ``is_declined`` says that its member did not want it.
+
+    Raises HoldNotFound, HoldClosed, PostingKeyReused.
+    """
+    status = "declined" if is_declined else "released"
+    key = f"hold:{hold_id}:{status}"
     with open_book(member_id, moment) as (session, book):
         replay = find_replay(session, member_id, key, fingerprint)
         if replay is not None:
             return replay
-        hold = _open_hold(session, member_id, hold_id)
+        hold = open_hold(session, member_id, hold_id)
         parts = queries.get_open_hold(session, member_id, hold_id).parts
         _load(session, book, {lot_id for lot_id, _ in parts})
         book.open_posting(key, "release", fingerprint=fingerprint, actor=actor)
         _release(session, book, list(parts))
-        book.add_fact("released", {"hold": hold_id, "points": hold.amount})
+        book.add_fact(status, {"hold": hold_id, "points": hold.amount})
         done = posted(book)
         write_books_of([book])
-        _close(session, hold, "released", 0, moment)
+        _close(session, hold, status, 0, moment)
         return done
 
 
