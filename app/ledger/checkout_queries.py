@@ -9,7 +9,7 @@ from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, scoped_session
 
-from app.ledger.models import Hold, HoldRegistry, PayCode
+from app.ledger.models import Entry, Hold, HoldRegistry, PayCode, Posting
 
 _Session = Session | scoped_session[Any]
 
@@ -76,3 +76,20 @@ def list_member_holds(
         query = query.where(Hold.status == "open", Hold.expires_at > waiting_at, unconfirmed)
     query = query.order_by(Hold.hold_id.desc()).limit(limit)
     return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def list_captured_holds(session: _Session, merchant_id: UUID, live: bool, order_ref: str) -> Sequence[Hold]:
+    """Return the captured holds, of whomever, that paid for an order, oldest first."""
+    return session.scalars(_of_order(merchant_id, live, order_ref).where(Hold.status == "captured")).all()
+
+
+def sum_refunded(session: _Session, member_id: UUID, spend_key: str) -> int:
+    """Return how many points of what the posting of that key spent have been given back."""
+    given_back = session.scalar(
+        select(func.sum(Entry.amount))
+        .select_from(Posting)
+        .join(Entry, and_(Entry.member_id == Posting.member_id, Entry.posting_key == Posting.idempotency_key,
+                          Entry.seq >= Posting.first_seq, Entry.seq < Posting.first_seq + Posting.entry_count))
+        .where(Posting.member_id == member_id, Posting.reverses == spend_key, Entry.source == "spent")
+    )  # fmt: skip
+    return int(given_back or 0)

@@ -31,12 +31,12 @@ from app.ledger.service.holds import (
     find_hold_owner,
     get_hold,
     hold_points,
-    refund_spend,
     release_hold,
-    spend_points,
 )
+from app.ledger.service.order_payments import OrderPayment, list_order_payers, list_order_payments
 from app.ledger.service.reading import Wallet, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
+from app.ledger.service.spending import refund_in_book, refund_spend, spend_points
 from app.ledger.verification import Verification, verify
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "HistoryPage",
     "LotState",
     "MemberPlan",
+    "OrderPayment",
     "PaidLot",
     "PendingTerms",
     "Posted",
@@ -70,6 +71,8 @@ __all__ = [
     "give_points",
     "hold_points",
     "list_entries",
+    "list_order_payers",
+    "list_order_payments",
     "load_paid_lots",
     "lock_account",
     "lock_accounts",
@@ -80,6 +83,7 @@ __all__ = [
     "read_history",
     "read_statement",
     "read_wallet",
+    "refund_in_book",
     "refund_spend",
     "release_hold",
     "reverse_points",

@@ -1,4 +1,4 @@
-"""Holds and spending: points set aside, captured, released, spent and refunded.
+"""Holds: points set aside, captured and released.
 
 Each is idempotent by its key and fingerprint, joins the caller's unit of work and locks the account first, in a
 statement of its own: a statement that locked and read lots at once would read lots as they were before it waited.
@@ -19,15 +19,10 @@ from app.ledger.errors import (
     CaptureExceedsHold,
     ConfirmationRequired,
     HoldNotFound,
-    InDebt,
-    InsufficientPoints,
-    PostingNotFound,
-    RefundExceedsSpend,
 )
 from app.ledger.lots import cancel_claw_back, expiry_order
 from app.ledger.models import Hold, HoldRegistry
 from app.ledger.service.books import (
-    GRACE,
     Posted,
     check_points,
     find_replay,
@@ -36,17 +31,7 @@ from app.ledger.service.books import (
     posted,
     write_books_of,
 )
-
-
-def _take(session: Any, book: AccountBook, points: int) -> list[tuple[int, int]]:
-    """Return the parts that make up ``points``; raise InDebt or InsufficientPoints."""
-    if book.buckets["debt"] > 0:
-        raise InDebt
-    missing = points - book.buckets["available"]
-    if missing > 0:
-        raise InsufficientPoints(missing)
-    book.add_lots(queries.list_spendable_lots(session, book.member_id, points, book.extended_until, book.lots))
-    return book.take_available(points)
+from app.ledger.service.spending import load_lots, split_parts, take_points
 
 
 def hold_points(
@@ -81,7 +66,7 @@ def hold_points(
         replay = find_replay(session, member_id, key, fingerprint)
         if replay is not None:
             return replay
-        parts = _take(session, book, points)
+        parts = take_points(session, book, points)
         book.open_posting(key, "hold", fingerprint=fingerprint, actor=actor)
         seq = book.move("available", "held", parts)
         book.add_fact("held", {"hold": hold_id, "points": points, "confirm_by": confirm_by})
@@ -133,10 +118,6 @@ def open_hold(session: Any, member_id: UUID, hold_id: UUID) -> Hold:
     return hold  # type: ignore[no-any-return]
 
 
-def _load(session: Any, book: AccountBook, lot_ids: set[int]) -> None:
-    book.add_lots(queries.list_lots(session, book.member_id, lot_ids - book.lots.keys(), book.extended_until))
-
-
 def capture_hold(
     member_id: UUID, hold_id: UUID, points: int, *, actor: str, fingerprint: bytes, moment: datetime
 ) -> Posted:
@@ -157,9 +138,9 @@ def capture_hold(
         if points > hold.amount:
             raise CaptureExceedsHold(f"{hold.amount} points are held.", held_points=hold.amount)
         parts = queries.get_open_hold(session, member_id, hold_id).parts
-        _load(session, book, {lot_id for lot_id, _ in parts})
+        load_lots(session, book, {lot_id for lot_id, _ in parts})
         order = {lot_id: expiry_order(book.lots[lot_id]) for lot_id, _ in parts}
-        spent, rest = _split(tuple(sorted(parts, key=lambda part: order[part[0]])), points)
+        spent, rest = split_parts(tuple(sorted(parts, key=lambda part: order[part[0]])), points)
         book.open_posting(key, "capture", fingerprint=fingerprint, actor=actor)
         book.move("held", "spent", spent)
         _release(session, book, rest)
@@ -168,20 +149,6 @@ def capture_hold(
         write_books_of([book])
         _close(session, hold, "captured", points, moment)
         return done
-
-
-def _split(parts: tuple[tuple[int, int], ...], points: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return the first ``points`` of ``parts`` and what is left of them."""
-    first: list[tuple[int, int]] = []
-    rest: list[tuple[int, int]] = []
-    for lot_id, part in parts:
-        taken = min(part, points)
-        points -= taken
-        if taken:
-            first.append((lot_id, taken))
-        if part > taken:
-            rest.append((lot_id, part - taken))
-    return first, rest
 
 
 def _release(session: Any, book: AccountBook, parts: list[tuple[int, int]]) -> None:
@@ -223,7 +190,7 @@ def release_hold(
             return replay
         hold = open_hold(session, member_id, hold_id)
         parts = queries.get_open_hold(session, member_id, hold_id).parts
-        _load(session, book, {lot_id for lot_id, _ in parts})
+        load_lots(session, book, {lot_id for lot_id, _ in parts})
         book.open_posting(key, "release", fingerprint=fingerprint, actor=actor)
         _release(session, book, list(parts))
         book.add_fact(status, {"hold": hold_id, "points": hold.amount})
@@ -231,63 +198,3 @@ def release_hold(
         write_books_of([book])
         _close(session, hold, status, 0, moment)
         return done
-
-
-def spend_points(
-    member_id: UUID, points: int, *, key: str, actor: str, reason: str | None = None, fingerprint: bytes,
-    moment: datetime,
-) -> Posted:  # fmt: skip
-    """Spend ``points`` at once: held and captured in one posting.
-
-    Idempotent by ``key``. Raises InDebt, InsufficientPoints, InvalidPoints, PostingKeyReused.
-    """
-    check_points(points)
-    with open_book(member_id, moment) as (session, book):
-        replay = find_replay(session, member_id, key, fingerprint)
-        if replay is not None:
-            return replay
-        parts = _take(session, book, points)
-        book.open_posting(key, "spend", fingerprint=fingerprint, actor=actor, reason=reason)
-        book.move("available", "held", parts)
-        book.move("held", "spent", parts)
-        book.add_fact("spent", {"points": points})
-        return posted(book)
-
-
-def refund_spend(
-    member_id: UUID, spend_key: str, points: int, *, key: str, actor: str, fingerprint: bytes, moment: datetime
-) -> Posted:
-    """Give back ``points`` of what the posting ``spend_key`` (a spend or a capture) spent, to the lots they came from.
-
-    Lots that have expired meanwhile get 7 days of grace. Debt is repaid at once. Raises PostingNotFound,
-    RefundExceedsSpend, InvalidPoints, PostingKeyReused.
-    """
-    check_points(points)
-    with open_book(member_id, moment) as (session, book):
-        replay = find_replay(session, member_id, key, fingerprint)
-        if replay is not None:
-            return replay
-        posting = queries.find_posting(session, member_id, spend_key)
-        if posting is None or posting.kind not in ("spend", "capture"):
-            raise PostingNotFound
-        seqs = [entry.seq for entry in queries.list_posting_entries(session, posting) if entry.target == "spent"]
-        left = queries.sum_allocations(session, member_id, seqs)
-        refunded = queries.sum_allocations(session, member_id, queries.list_refund_seqs(session, member_id, spend_key))
-        for lot_id, back in refunded.items():
-            left[lot_id] -= back
-        if points > sum(left.values()):
-            raise RefundExceedsSpend(f"{sum(left.values())} points are left of it.")
-        _load(session, book, set(left))
-        # last to expire comes back first, so that what is given back lives longest
-        order = sorted((book.lots[lot_id] for lot_id in left if left[lot_id]), key=expiry_order, reverse=True)
-        parts, _ = _split(tuple((lot.lot_id, left[lot.lot_id]) for lot in order), points)
-        book.open_posting(key, "refund", fingerprint=fingerprint, actor=actor, reverses=spend_key)
-        book.move("spent", "available", parts)
-        freed = [book.lots[lot_id] for lot_id, _ in parts]
-        for lot in freed:
-            if lot.expires_at is not None and lot.expires_at <= moment:
-                lot.expires_at = moment + GRACE
-        book.repay(freed)
-        give_back(session, book, sum(cancel_claw_back(lot) for lot in freed))
-        book.add_fact("refunded", {"points": points, "spend": spend_key})
-        return posted(book)
