@@ -53,6 +53,7 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
+from app.settlement import routes as settlement_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -131,6 +132,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         duplicates_routes,
         reconciliation_routes,
         trial_routes,
+        settlement_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
