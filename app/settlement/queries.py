@@ -18,26 +18,38 @@ from app.settlement.models import SettlementFund, SettlementMonth, SettlementSpe
 _Session = Session | scoped_session[Any]
 
 # By when they were recorded, whenever they took effect: nothing is recorded in a month that is over, so that a month is
-# final when it is closed, and a correction of it belongs to the month in which it is made.
-_MOVED = """
-SELECT CASE WHEN e.source = 'issued' THEN 'issued' WHEN p.kind = 'gift' THEN 'gift'
-            WHEN e.source = 'spent' THEN 'refunded' ELSE e.target END AS kind,
-       f.funder, coalesce(h.merchant_id, r.merchant_id) AS place, sum(coalesce(a.amount, e.amount)) AS points
+# final when it is closed, and a correction of it belongs to the month in which it is made. Test members are left out.
+_RECORDED = """e.recorded_at >= :starts_at AND e.recorded_at < :ends_at
+  AND NOT EXISTS (SELECT FROM member AS m WHERE m.member_id = e.member_id AND NOT m.live)"""
+_PARTS = """FROM entry AS e
+JOIN lot_allocation AS a ON a.member_id = e.member_id AND a.seq = e.seq
+LEFT JOIN lot AS f ON f.member_id = a.member_id AND f.lot_id = a.lot_id AND f.funder IS NOT NULL"""
+# Each kind joins no more than it needs: the most are awards, of which the lot alone is looked up, if it has a funder.
+# The key of a spend, or of what a refund gives back of, names the hold or redemption.
+_MOVED = f"""
+SELECT 'issued' AS kind, f.funder, CAST(NULL AS uuid) AS place, sum(e.amount) AS points
 FROM entry AS e
-LEFT JOIN lot_allocation AS a ON e.source <> 'issued' AND a.member_id = e.member_id AND a.seq = e.seq
-LEFT JOIN lot AS f ON f.member_id = e.member_id AND f.lot_id = coalesce(a.lot_id, e.seq) AND f.funder IS NOT NULL
-LEFT JOIN posting AS p ON 'spent' IN (e.source, e.target) AND p.member_id = e.member_id
-  AND p.idempotency_key = e.posting_key
-LEFT JOIN LATERAL (SELECT CASE
-  WHEN coalesce(p.reverses, p.idempotency_key) ~ '^(hold|redemption):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:|$)'
-  THEN CAST(split_part(coalesce(p.reverses, p.idempotency_key), ':', 2) AS uuid) END AS id) AS spend ON true
-LEFT JOIN hold AS h ON h.member_id = e.member_id AND h.hold_id = spend.id
-LEFT JOIN redemption AS r ON r.member_id = e.member_id AND r.redemption_id = spend.id
-WHERE e.recorded_at >= :starts_at AND e.recorded_at < :ends_at
-  AND (e.source IN ('issued', 'spent') OR e.target IN ('spent', 'expired', 'reversed'))
-  AND NOT EXISTS (SELECT FROM member AS m WHERE m.member_id = e.member_id AND NOT m.live)
+LEFT JOIN lot AS f ON f.member_id = e.member_id AND f.lot_id = e.seq AND f.funder IS NOT NULL
+WHERE e.source = 'issued' AND {_RECORDED} GROUP BY f.funder
+UNION ALL
+SELECT e.target, f.funder, NULL, sum(a.amount)
+{_PARTS}
+WHERE e.target IN ('expired', 'reversed') AND {_RECORDED} GROUP BY e.target, f.funder
+UNION ALL
+SELECT spend.kind, spend.funder, coalesce(h.merchant_id, r.merchant_id), sum(spend.amount)
+FROM (
+  SELECT named.kind, named.funder, named.member_id, named.amount,
+         CASE WHEN pg_input_is_valid(named.id, 'uuid') THEN CAST(named.id AS uuid) END AS id
+  FROM (
+    SELECT CASE WHEN p.kind = 'gift' THEN 'gift' WHEN e.source = 'spent' THEN 'refunded' ELSE 'spent' END AS kind,
+           f.funder, e.member_id, a.amount, split_part(coalesce(p.reverses, p.idempotency_key), ':', 2) AS id
+    {_PARTS}
+    JOIN posting AS p ON p.member_id = e.member_id AND p.idempotency_key = e.posting_key
+    WHERE (e.source = 'spent' OR e.target = 'spent') AND {_RECORDED}) AS named) AS spend
+LEFT JOIN hold AS h ON h.member_id = spend.member_id AND h.hold_id = spend.id
+LEFT JOIN redemption AS r ON r.member_id = spend.member_id AND r.redemption_id = spend.id
 GROUP BY 1, 2, 3
-"""
+"""  # noqa: S608 - made of constants; moments come as parameters
 _SESSION = (
     "SET LOCAL statement_timeout = '10min'",
     # planned for its own month, of which the index knows the size

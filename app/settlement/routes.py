@@ -10,6 +10,7 @@ from app.core import schemas as core_schemas
 from app.core.api import Blueprint, private_json
 from app.core.auth import current_principal, merchant_only, staff_only
 from app.core.clock import now
+from app.core.rate_limits import limited, token_holder
 from app.core.unit_of_work import transactional
 from app.merchants.errors import MerchantNotFound
 from app.settlement import schemas, service, sheets
@@ -37,6 +38,7 @@ def _answer(statement: Mapping[str, Any], name: str, as_csv: Callable[[Mapping[s
 
 
 @blueprint.route("/v1/statements/<string:month>")
+@limited("30 per minute")  # the statement of a month that is not closed reads all that moved in it
 @merchant_only("statements")
 @blueprint.response(200, schemas.MerchantStatementSchema, example=schemas.STATEMENT_EXAMPLE)
 def get_statement(month: str) -> Response:
@@ -50,6 +52,7 @@ def get_statement(month: str) -> Response:
 
 
 @blueprint.route("/v1/admin/statements/<string:month>")
+@limited("30 per minute", by=token_holder)
 @staff_only("finance")
 @blueprint.problems(MerchantNotFound)
 @blueprint.arguments(schemas.StatementQuery, location="query")

@@ -190,5 +190,4 @@ def test_more_than_a_hundred_thousand_entries_are_summed_within_seconds(
         ("spent", PROGRAMME, mill.merchant_id): lots * 5 // 2,
         ("spent", corner.merchant_id, mill.merchant_id): lots * 5 // 2,
     }
-    print("TOOK", took)
-    assert took < 5, f"{took:.1f} s"
+    assert took < 10, f"{took:.1f} s, where a machine with nothing else to do takes half a second"
