@@ -58,6 +58,7 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
+from app.settlement import routes as settlement_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -141,6 +142,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         evidence_routes,
         self_declared_routes,
         review_routes,
+        settlement_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)

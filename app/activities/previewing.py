@@ -58,7 +58,7 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
         **render(outcome, campaigns.explainer(locale)),
         "suggestions": _suggestions(tried, outcome, locale),
         "member_id": None if member is None else str(member.member_id),
-        "spendable": None if found is None or found.account is None else _spendable(found.account, moment),
+        "spendable": None if found is None or found.account is None else _spendable(found.account, facts, moment),
     }
 
 
@@ -121,11 +121,12 @@ def _suggestions(tried: Sequence[tuple[int, Change]], outcome: Mapping[str, Any]
     ]
 
 
-def _spendable(account: ledger.AccountState, moment: datetime) -> dict[str, Any]:
-    """Return what the member could spend, and its worth: what was read with the member unless something is due."""
+def _spendable(account: ledger.AccountState, facts: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """Return what the member could spend on the cart, and its worth: what was read unless something is due."""
     settings = programme.current()
     points = account.available
     if not ledger.plan_for(account).is_settled(moment):
         wallet = ledger.read_wallet(account.member_id)
         points = 0 if wallet.debt else wallet.available
+    points = ledger.spendable_points(points, facts["total"], facts["currency"])
     return {"points": points, "worth": settings.worth(points), "currency": settings.currency}

@@ -15,6 +15,7 @@ from app.ledger.service.books import (
     write_books_of,
 )
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.checkout import spendable_points
 from app.ledger.service.corrections import PaidLot, TakenBack, complete_lots, load_paid_lots, take_back
 from app.ledger.service.history import (
     HistoryPage,
@@ -30,12 +31,12 @@ from app.ledger.service.holds import (
     find_hold_owner,
     get_hold,
     hold_points,
-    refund_spend,
     release_hold,
-    spend_points,
 )
+from app.ledger.service.order_payments import OrderPayment, list_order_payers, list_order_payments
 from app.ledger.service.reading import Wallet, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
+from app.ledger.service.spending import refund_in_book, refund_spend, spend_points
 from app.ledger.verification import Verification, verify
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "HistoryPage",
     "LotState",
     "MemberPlan",
+    "OrderPayment",
     "PaidLot",
     "PendingTerms",
     "Posted",
@@ -69,6 +71,8 @@ __all__ = [
     "give_points",
     "hold_points",
     "list_entries",
+    "list_order_payers",
+    "list_order_payments",
     "load_paid_lots",
     "lock_account",
     "lock_accounts",
@@ -79,12 +83,14 @@ __all__ = [
     "read_history",
     "read_statement",
     "read_wallet",
+    "refund_in_book",
     "refund_spend",
     "release_hold",
     "reverse_points",
     "settle_due",
     "settle_due_accounts",
     "spend_points",
+    "spendable_points",
     "start_write",
     "statement_chunks",
     "sum_paid",
