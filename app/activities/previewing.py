@@ -48,7 +48,8 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     found, headroom = _read(merchant, cart, bounds)
     member = found.member if found is not None else None
     settlement, outcome, _, _ = evaluate(merchant, facts, member, headroom, moment)
-    of_member, of_merchant = member.for_rules(moment) if member else NEWCOMER, for_rules(merchant)
+    of_member = member.for_rules(facts["occurred_at"]) if member else NEWCOMER
+    of_merchant = for_rules(merchant)
     prospects = campaigns.prospects_of(everything, of_merchant, settlement)
     tried = []
     for change in possible_changes(cart, facts, shop, reference, prospects, locale):
