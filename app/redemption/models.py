@@ -107,6 +107,16 @@ class RewardStock(db.Model):  # type: ignore[name-defined,misc]
     taken: Mapped[int] = mapped_column(BigInteger)
 
 
+class StockNotice(db.Model):  # type: ignore[name-defined,misc]
+    """The outbox was told that little is left of a reward, of a day or at all (``ALL_DAYS``); gone once it is more."""
+
+    __tablename__ = "stock_notice"
+
+    reward_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("reward.reward_id"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    noticed_at: Mapped[datetime] = _time()
+
+
 class PoolCode(db.Model):  # type: ignore[name-defined,misc]
     """A code that was imported for a ``voucher_pool`` reward and is nobody's yet, or whose it is.
 

@@ -12,7 +12,7 @@ depends_on = None
 APPENDED = ("redemption_change", "redemption_registry", "cause_payout")
 CHANGED = (
     "cause", "cause_match", "cause_total", "donation", "pool_code", "redemption", "reward", "reward_favourite",
-    "reward_stock", "reward_use", "voucher", "voucher_code", "voucher_use",
+    "reward_stock", "reward_use", "stock_notice", "voucher", "voucher_code", "voucher_use",
 )  # fmt: skip
 
 
@@ -255,6 +255,14 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 50},
     )
     op.create_table(
+        "stock_notice",
+        sa.Column("reward_id", sa.UUID(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("noticed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["reward_id"], ["reward.reward_id"], name=op.f("fk_stock_notice_reward_id_reward")),
+        sa.PrimaryKeyConstraint("reward_id", "day", name=op.f("pk_stock_notice")),
+    )
+    op.create_table(
         "reward_use",
         sa.Column("member_id", sa.UUID(), nullable=False),
         sa.Column("reward_id", sa.UUID(), nullable=False),
@@ -351,6 +359,7 @@ def downgrade() -> None:
     op.drop_table("voucher")
     op.drop_table("redemption_change")
     op.drop_table("reward_use")
+    op.drop_table("stock_notice")
     op.drop_table("reward_stock")
     op.drop_table("reward_favourite")
     op.drop_index("ix_redemption_waiting", table_name="redemption", postgresql_where=sa.text("state = 'held'"))
