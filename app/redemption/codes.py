@@ -98,6 +98,6 @@ def about_voucher(voucher_id: UUID) -> bytes:
     return b"voucher\x00" + voucher_id.bytes
 
 
-def about_pool(reward_id: UUID, place: int) -> bytes:
-    """Return what the cipher of an imported code at ``place`` of a reward's is bound to."""
-    return b"pool\x00" + reward_id.bytes + place.to_bytes(8, "big")
+def about_pool(reward_id: UUID) -> bytes:
+    """Return what the ciphers of the codes that were imported for a reward are bound to."""
+    return b"pool\x00" + reward_id.bytes

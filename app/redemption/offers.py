@@ -13,16 +13,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-ALL_DAYS = date(1970, 1, 1)  # the day of a stock that is not by the day, and the period of a limit for ever
+FOR_EVER = date(1970, 1, 1)  # the period of a limit for all time
 CONFIRM_HOURS_DEFAULT = 72
 VOUCHER_KINDS = frozenset({"voucher_pool", "voucher_generated", "checkout_discount"})  # these yield vouchers
 
-NOT_YET_AVAILABLE = "reward_not_yet_available"
-NO_LONGER_AVAILABLE = "reward_no_longer_available"
-NOT_FOR_TIER = "reward_not_for_tier"
-NOT_FOR_MEMBER = "reward_not_for_member"
-LIMIT_REACHED = "reward_limit_reached"
-SOLD_OUT = "reward_sold_out"
+NOT_YET_AVAILABLE = "not_yet_available"
+NO_LONGER_AVAILABLE = "no_longer_available"
+NOT_FOR_TIER = "not_for_tier"
+NOT_FOR_MEMBER = "not_for_member"
+LIMIT_REACHED = "limit_reached"
+SOLD_OUT = "sold_out"
 
 
 class Offer(Protocol):
@@ -66,7 +66,7 @@ class Limit:
     def period(self, moment: datetime, zone: ZoneInfo) -> date:
         """Return the first day of the period that ``moment`` is in; a week begins on Monday (ISO 8601)."""
         if self.per == "ever":
-            return ALL_DAYS
+            return FOR_EVER
         day = moment.astimezone(zone).date()
         if self.per == "day":
             return day
@@ -91,13 +91,6 @@ def limit_of(offer: Offer) -> Limit | None:
     """Return the limit of a member, None where there is none."""
     limit = offer.document.get("limit")
     return Limit(limit["quantity"], limit["per"]) if limit else None
-
-
-def stock_day(offer: Offer, moment: datetime, zone: ZoneInfo) -> date | None:
-    """Return of which day's stock a piece is taken at ``moment``, None where stock is not counted."""
-    if offer.stock_kind == "none" or offer.kind == "voucher_pool":
-        return None
-    return ALL_DAYS if offer.stock_kind == "fixed" else moment.astimezone(zone).date()
 
 
 def _is_within(moment: datetime, start: datetime | None, end: datetime | None) -> bool:

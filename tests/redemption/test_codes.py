@@ -1,7 +1,6 @@
 """Codes of vouchers: made, read as typed, hashed and encrypted."""
 
 import os
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -94,7 +93,7 @@ def test_a_cipher_is_read_for_its_own_row_alone():
     assert code.encode() not in cipher
     assert cipher != codes.encrypt(code, codes.about_voucher(ONE))
     assert codes.decrypt(cipher, codes.about_voucher(ONE)) == code
-    for stranger in (codes.about_voucher(OTHER), codes.about_pool(ONE, 0)):
+    for stranger in (codes.about_voucher(OTHER), codes.about_pool(ONE)):
         with pytest.raises(ValueError, match="another row"):
             codes.decrypt(cipher, stranger)
     with pytest.raises(ValueError, match="another row"):
@@ -108,7 +107,3 @@ def test_another_secret_neither_finds_nor_reads_a_code(app, monkeypatch):
     assert codes.hash_own(code) != found
     with pytest.raises(ValueError, match="another key"):
         codes.decrypt(cipher, b"row")
-
-
-def test_places_of_a_pool_differ():
-    assert codes.about_pool(UUID(int=1), 1) != codes.about_pool(UUID(int=1), 2)
