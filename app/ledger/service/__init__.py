@@ -32,6 +32,7 @@ from app.ledger.service.holds import (
     hold_points,
     refund_spend,
     release_hold,
+    spend_in_book,
     spend_points,
 )
 from app.ledger.service.reading import Wallet, read_wallet, sum_paid
@@ -84,6 +85,7 @@ __all__ = [
     "reverse_points",
     "settle_due",
     "settle_due_accounts",
+    "spend_in_book",
     "spend_points",
     "start_write",
     "statement_chunks",

@@ -218,12 +218,23 @@ def spend_points(
         replay = find_replay(session, member_id, key, fingerprint)
         if replay is not None:
             return replay
-        parts = _take(session, book, points)
-        book.open_posting(key, "spend", fingerprint=fingerprint, actor=actor, reason=reason)
-        book.move("available", "held", parts)
-        book.move("held", "spent", parts)
-        book.add_fact("spent", {"points": points})
-        return posted(book)
+        return spend_in_book(session, book, points, key=key, actor=actor, reason=reason, fingerprint=fingerprint)
+
+
+def spend_in_book(
+    session: Any, book: AccountBook, points: int, *, key: str, actor: str, reason: str | None = None,
+    fingerprint: bytes,
+) -> Posted:  # fmt: skip
+    """Enter in an open book what ``spend_points`` does, by a ``key`` that nobody has used.
+
+    Raises InDebt, InsufficientPoints.
+    """
+    parts = _take(session, book, points)
+    book.open_posting(key, "spend", fingerprint=fingerprint, actor=actor, reason=reason)
+    book.move("available", "held", parts)
+    book.move("held", "spent", parts)
+    book.add_fact("spent", {"points": points})
+    return posted(book)
 
 
 def refund_spend(
