@@ -58,6 +58,8 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
+from app.redemption import jobs as redemption_jobs
+from app.redemption import redemption_routes, redemption_staff_routes, voucher_routes
 from app.settlement import routes as settlement_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
@@ -143,6 +145,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         self_declared_routes,
         review_routes,
         settlement_routes,
+        redemption_routes,
+        redemption_staff_routes,
+        voucher_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
@@ -155,7 +160,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
     activities_jobs = (BACKTEST_JOB, EVIDENCE_JOB, REVIEWS_JOB)
-    for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), *activities_jobs):
+    for job in (
+        *ledger_jobs.JOBS,
+        *impact_jobs.JOBS,
+        *campaigns_jobs.JOBS,
+        *redemption_jobs.JOBS,
+        *forgetting_jobs(),
+        *activities_jobs,
+    ):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)

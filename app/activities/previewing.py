@@ -63,6 +63,17 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     }
 
 
+def read_cart(merchant: MerchantPrincipal, cart: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """Return a cart that ``CartSchema`` has read as rules see it, each line with the certificates that are valid.
+
+    Raises ValidationProblem for codes that nobody knows and PackagingConflict, with pointers into the cart.
+    """
+    check_against_reference(cart, catalog.reference(), merchant.max_evidence)
+    occurred_at = cart["occurred_at"] or moment
+    [terms] = catalog.certificate_terms(merchant.id, merchant.live, [(cart["lines"], occurred_at)])
+    return facts_of(cart, occurred_at, merchant.default_evidence, terms)
+
+
 def _read_shop(
     merchant: MerchantPrincipal, cart: Mapping[str, Any], occurred_at: datetime
 ) -> tuple[dict[str, Any], Shop]:

@@ -107,6 +107,16 @@ class RewardStock(db.Model):  # type: ignore[name-defined,misc]
     taken: Mapped[int] = mapped_column(BigInteger)
 
 
+class StockNotice(db.Model):  # type: ignore[name-defined,misc]
+    """The outbox was told that little is left of a reward, of a day or at all (``ALL_DAYS``); gone once it is more."""
+
+    __tablename__ = "stock_notice"
+
+    reward_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("reward.reward_id"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    noticed_at: Mapped[datetime] = _time()
+
+
 class PoolCode(db.Model):  # type: ignore[name-defined,misc]
     """A code that was imported for a ``voucher_pool`` reward and is nobody's yet, or whose it is.
 
@@ -164,7 +174,11 @@ class Redemption(db.Model):  # type: ignore[name-defined,misc]
         Index("ix_redemption_waiting", "held_until", postgresql_where=text("state = 'held'")),
         Index("ix_redemption_expiring", "expires_at", postgresql_where=text("state = 'issued'")),
         Index("ix_redemption_reward_id", "reward_id"),
-    )
+        Index(
+            "ix_redemption_merchant_id", "merchant_id", "live", "state", "redemption_id",
+            postgresql_where=text("merchant_id IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
     redemption_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
@@ -229,6 +243,7 @@ class Voucher(db.Model):  # type: ignore[name-defined,misc]
         CheckConstraint(_one_of("state", VOUCHER_STATES), name="state_known"),
         CheckConstraint(_one_of("discount", DISCOUNTS), name="discount_known"),
         CheckConstraint("remaining IS NULL OR remaining >= 0 AND remaining <= value", name="remaining_within_value"),
+        Index("ix_voucher_redemption_id", "member_id", "redemption_id"),
     )
 
     member_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)

@@ -12,7 +12,7 @@ depends_on = None
 APPENDED = ("redemption_change", "redemption_registry", "cause_payout")
 CHANGED = (
     "cause", "cause_match", "cause_total", "donation", "pool_code", "redemption", "reward", "reward_favourite",
-    "reward_stock", "reward_use", "voucher", "voucher_code", "voucher_use",
+    "reward_stock", "reward_use", "stock_notice", "voucher", "voucher_code", "voucher_use",
 )  # fmt: skip
 
 
@@ -231,6 +231,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_redemption_reward_id", "redemption", ["reward_id"], unique=False)
     op.create_index(
+        "ix_redemption_merchant_id",
+        "redemption",
+        ["merchant_id", "live", "state", "redemption_id"],
+        unique=False,
+        postgresql_where=sa.text("merchant_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_redemption_waiting", "redemption", ["held_until"], unique=False, postgresql_where=sa.text("state = 'held'")
     )
     op.create_table(
@@ -253,6 +260,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["reward_id"], ["reward.reward_id"], name=op.f("fk_reward_stock_reward_id_reward")),
         sa.PrimaryKeyConstraint("reward_id", "live", "day", name=op.f("pk_reward_stock")),
         postgresql_with={"fillfactor": 50},
+    )
+    op.create_table(
+        "stock_notice",
+        sa.Column("reward_id", sa.UUID(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("noticed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["reward_id"], ["reward.reward_id"], name=op.f("fk_stock_notice_reward_id_reward")),
+        sa.PrimaryKeyConstraint("reward_id", "day", name=op.f("pk_stock_notice")),
     )
     op.create_table(
         "reward_use",
@@ -312,6 +327,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("member_id", "voucher_id", name=op.f("pk_voucher")),
     )
+    op.create_index("ix_voucher_redemption_id", "voucher", ["member_id", "redemption_id"], unique=False)
     op.create_table(
         "voucher_use",
         sa.Column("member_id", sa.UUID(), nullable=False),
@@ -348,12 +364,19 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("uq_voucher_use_order", table_name="voucher_use", postgresql_where=sa.text("rolled_back_at IS NULL"))
     op.drop_table("voucher_use")
+    op.drop_index("ix_voucher_redemption_id", table_name="voucher")
     op.drop_table("voucher")
     op.drop_table("redemption_change")
     op.drop_table("reward_use")
+    op.drop_table("stock_notice")
     op.drop_table("reward_stock")
     op.drop_table("reward_favourite")
     op.drop_index("ix_redemption_waiting", table_name="redemption", postgresql_where=sa.text("state = 'held'"))
+    op.drop_index(
+        "ix_redemption_merchant_id",
+        table_name="redemption",
+        postgresql_where=sa.text("merchant_id IS NOT NULL"),
+    )
     op.drop_index("ix_redemption_reward_id", table_name="redemption")
     op.drop_index("ix_redemption_expiring", table_name="redemption", postgresql_where=sa.text("state = 'issued'"))
     op.drop_table("redemption")

@@ -1,7 +1,7 @@
 """Use cases of the ledger; nobody else writes its tables."""
 
 from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan, plan_activity, plan_for
-from app.ledger.booking import AccountBook
+from app.ledger.booking import BUCKETS, AccountBook
 from app.ledger.lots import ExpiryTerms, LotState, PendingTerms, available_time, expiry_time
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
 from app.ledger.service.books import (
@@ -30,16 +30,19 @@ from app.ledger.service.holds import (
     capture_hold,
     find_hold_owner,
     get_hold,
+    hold_in_book,
     hold_points,
     release_hold,
 )
 from app.ledger.service.order_payments import OrderPayment, list_order_payers, list_order_payments
 from app.ledger.service.reading import Wallet, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
-from app.ledger.service.spending import refund_in_book, refund_spend, spend_points
+from app.ledger.service.spending import refund_in_book, refund_spend, spend_in_book, spend_points
+from app.ledger.spending import spend_as_read, write_as_read
 from app.ledger.verification import Verification, verify
 
 __all__ = [
+    "BUCKETS",
     "POINTS_MAX",
     "AccountBook",
     "AccountState",
@@ -69,6 +72,7 @@ __all__ = [
     "find_hold_owner",
     "get_hold",
     "give_points",
+    "hold_in_book",
     "hold_points",
     "list_entries",
     "list_order_payers",
@@ -89,6 +93,8 @@ __all__ = [
     "reverse_points",
     "settle_due",
     "settle_due_accounts",
+    "spend_as_read",
+    "spend_in_book",
     "spend_points",
     "spendable_points",
     "start_write",
@@ -96,6 +102,7 @@ __all__ = [
     "sum_paid",
     "take_back",
     "verify",
+    "write_as_read",
     "write_beside",
     "write_books_of",
     "write_off_debt",

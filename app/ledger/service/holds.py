@@ -57,38 +57,65 @@ def hold_points(
     ``hold_id``. Raises InDebt, InsufficientPoints, InvalidPoints, PostingKeyReused.
     """
     check_points(points)
-    key = f"hold:{hold_id}"
+    with open_book(member_id, moment) as (session, book):
+        replay = find_replay(session, member_id, f"hold:{hold_id}", fingerprint)
+        if replay is not None:
+            return replay
+        return hold_in_book(
+            session, book, hold_id, points, expires_at=expires_at, live=live, merchant_id=merchant_id,
+            order_ref=order_ref, order_total=order_total, currency=currency, confirm_by=confirm_by,
+            programme_version=programme_version, actor=actor, fingerprint=fingerprint,
+        )  # fmt: skip
+
+
+def hold_in_book(
+    session: Any,
+    book: AccountBook,
+    hold_id: UUID,
+    points: int,
+    *,
+    expires_at: datetime,
+    live: bool,
+    merchant_id: UUID | None = None,
+    order_ref: str | None = None,
+    order_total: int | None = None,
+    currency: str | None = None,
+    confirm_by: datetime | None = None,
+    programme_version: int | None = None,
+    actor: str,
+    fingerprint: bytes,
+) -> Posted:
+    """Enter in an open book what ``hold_points`` does, by a ``hold_id`` that nobody has used, and write it.
+
+    Raises InDebt, InsufficientPoints.
+    """
     lasts_until = None
     if confirm_by is not None:
         confirm_by, lasts_until = min(confirm_by, expires_at), expires_at
         expires_at = confirm_by
-    with open_book(member_id, moment) as (session, book):
-        replay = find_replay(session, member_id, key, fingerprint)
-        if replay is not None:
-            return replay
-        parts = take_points(session, book, points)
-        book.open_posting(key, "hold", fingerprint=fingerprint, actor=actor)
-        seq = book.move("available", "held", parts)
-        book.add_fact("held", {"hold": hold_id, "points": points, "confirm_by": confirm_by})
-        if book.next_due_at is None or expires_at < book.next_due_at:
-            book.next_due_at = expires_at
-        done = posted(book)
-        write_books_of([book])
-        session.add(
-            HoldRegistry(
-                hold_id=hold_id, member_id=member_id, merchant_id=merchant_id, live=live, order_ref=order_ref
-            )
-        )  # fmt: skip
-        session.add(
-            Hold(
-                member_id=member_id, hold_id=hold_id, amount=points, captured=0, seq=seq, status="open",
-                created_at=moment, expires_at=expires_at, merchant_id=merchant_id, order_ref=order_ref,
-                order_total=order_total, currency=currency, confirm_by=confirm_by, lasts_until=lasts_until,
-                programme_version=programme_version,
-            )
-        )  # fmt: skip
-        session.flush()
-        return done
+    parts = take_points(session, book, points)
+    book.open_posting(f"hold:{hold_id}", "hold", fingerprint=fingerprint, actor=actor)
+    seq = book.move("available", "held", parts)
+    book.add_fact("held", {"hold": hold_id, "points": points, "confirm_by": confirm_by})
+    if book.next_due_at is None or expires_at < book.next_due_at:
+        book.next_due_at = expires_at
+    done = posted(book)
+    write_books_of([book])
+    session.add(
+        HoldRegistry(
+            hold_id=hold_id, member_id=book.member_id, merchant_id=merchant_id, live=live, order_ref=order_ref
+        )
+    )  # fmt: skip
+    session.add(
+        Hold(
+            member_id=book.member_id, hold_id=hold_id, amount=points, captured=0, seq=seq, status="open",
+            created_at=book.moment, expires_at=expires_at, merchant_id=merchant_id, order_ref=order_ref,
+            order_total=order_total, currency=currency, confirm_by=confirm_by, lasts_until=lasts_until,
+            programme_version=programme_version,
+        )
+    )  # fmt: skip
+    session.flush()
+    return done
 
 
 def find_hold_owner(hold_id: UUID, *, merchant_id: UUID | None, live: bool) -> UUID:

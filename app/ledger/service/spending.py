@@ -12,6 +12,7 @@ from app.ledger.booking import AccountBook
 from app.ledger.errors import InDebt, InsufficientPoints, PostingNotFound, RefundExceedsSpend
 from app.ledger.lots import cancel_claw_back, expiry_order
 from app.ledger.service.books import GRACE, Posted, check_points, find_replay, give_back, open_book, posted
+from app.ledger.spending import enter_spend
 
 
 def take_points(session: Any, book: AccountBook, points: int) -> list[tuple[int, int]]:
@@ -57,12 +58,20 @@ def spend_points(
         replay = find_replay(session, member_id, key, fingerprint)
         if replay is not None:
             return replay
-        parts = take_points(session, book, points)
-        book.open_posting(key, "spend", fingerprint=fingerprint, actor=actor, reason=reason)
-        book.move("available", "held", parts)
-        book.move("held", "spent", parts)
-        book.add_fact("spent", {"points": points})
-        return posted(book)
+        return spend_in_book(session, book, points, key=key, actor=actor, reason=reason, fingerprint=fingerprint)
+
+
+def spend_in_book(
+    session: Any, book: AccountBook, points: int, *, key: str, actor: str, reason: str | None = None,
+    fingerprint: bytes,
+) -> Posted:  # fmt: skip
+    """Enter in an open book what ``spend_points`` does, by a ``key`` that nobody has used.
+
+    Raises InDebt, InsufficientPoints.
+    """
+    parts = take_points(session, book, points)
+    enter_spend(book, parts, key=key, actor=actor, reason=reason, fingerprint=fingerprint)
+    return posted(book)
 
 
 def refund_spend(
