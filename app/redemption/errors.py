@@ -6,7 +6,7 @@ from app.core.errors import Conflict
 class SoldOut(Conflict):
     """Fewer are left than were asked for."""
 
-    code, title = "sold_out", "This reward is sold out"
+    code, title = "reward_sold_out", "This reward is sold out"
 
 
 class StockBelowTaken(Conflict):
