@@ -1,0 +1,103 @@
+"""Codes of vouchers: made, read as people type them, found by their HMAC and kept encrypted.
+
+Ours are 13 random symbols and a check symbol of ``core.codes``; a partner's are whatever the partner printed. A code is
+found by an HMAC and shown to its owner out of its cipher; the keys of both are drawn from ``SECRET_KEY``, so whoever
+has the database alone can neither read a code nor try one out. The HMAC of a partner's code names the merchant and the
+world, live or test, too: two merchants may print the same, and a file may be tried out before it is in earnest.
+"""
+
+import functools
+import hashlib
+import hmac
+import os
+import unicodedata
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from flask import current_app
+
+from app.core.codes import format_code, make_code, normalise_code
+from app.core.secrets import derived_key
+
+SYMBOLS = 13
+LENGTH = SYMBOLS + 1  # with the check symbol
+GROUP = 5
+PARTNER_LENGTH_MAX = 64
+TEXT_LENGTH_MAX = 100
+_NONCE_BYTES = 12  # at random: safe for 2^32 codes by one key (NIST SP 800-38D, 8.3)
+
+
+def make_voucher_code() -> str:
+    """Return a new code of ours: 13 symbols of 5 random bits each, and the check symbol."""
+    return make_code(SYMBOLS)
+
+
+def show_own(code: str) -> str:
+    """Return a code of ours in groups, as people read it."""
+    return format_code(code, GROUP)
+
+
+def spell_own(text: str) -> str | None:
+    """Return the code of ours that ``text`` spells; None where it spells none, or its check symbol is wrong."""
+    code = normalise_code(text)
+    return code if code is not None and len(code) == LENGTH else None
+
+
+def spell_partner(text: str) -> str | None:
+    """Return the one spelling of a partner's code: capitals, without blanks and hyphens; None where it can be none.
+
+    That is one with nothing left, with more than 64 characters, or with a character that can't be printed.
+    """
+    if len(text) > TEXT_LENGTH_MAX:
+        return None
+    # twice, because a capital may have a compatible form that the small letter had not
+    capitals = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper())
+    code = "".join(symbol for symbol in capitals if not symbol.isspace() and unicodedata.category(symbol) != "Pd")
+    return code if 1 <= len(code) <= PARTNER_LENGTH_MAX and code.isprintable() else None
+
+
+@functools.lru_cache(maxsize=8)
+def _hash_key(secret: str) -> bytes:
+    return derived_key(secret, "voucher-code")
+
+
+@functools.lru_cache(maxsize=8)
+def _cipher(secret: str) -> AESGCM:
+    return AESGCM(derived_key(secret, "voucher-code-cipher"))
+
+
+def hash_own(code: str) -> bytes:
+    """Return the HMAC by which a code of ours, spelled, is found."""
+    return hmac.digest(_hash_key(current_app.config["SECRET_KEY"]), b"own\x00" + code.encode(), hashlib.sha256)
+
+
+def hash_partner(code: str, merchant_id: UUID | None, live: bool) -> bytes:
+    """Return the HMAC by which a spelled code of that partner's, None the programme's own, is found."""
+    scope = b"partner\x00" + (merchant_id.bytes if merchant_id else bytes(16)) + (b"\x01" if live else b"\x00")
+    return hmac.digest(_hash_key(current_app.config["SECRET_KEY"]), scope + code.encode(), hashlib.sha256)
+
+
+def encrypt(code: str, about: bytes) -> bytes:
+    """Return ``code`` encrypted; it is read again with the same ``about`` alone: what row it belongs to."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + _cipher(current_app.config["SECRET_KEY"]).encrypt(nonce, code.encode(), about)
+
+
+def decrypt(cipher: bytes, about: bytes) -> str:
+    """Return the code in ``cipher``; raise ValueError where it belongs to another row or key, or was changed."""
+    nonce, encrypted = cipher[:_NONCE_BYTES], cipher[_NONCE_BYTES:]
+    try:
+        return _cipher(current_app.config["SECRET_KEY"]).decrypt(nonce, encrypted, about).decode()
+    except InvalidTag as error:
+        raise ValueError("this code was encrypted for another row, or by another key") from error
+
+
+def about_voucher(voucher_id: UUID) -> bytes:
+    """Return what the cipher of a voucher's code is bound to."""
+    return b"voucher\x00" + voucher_id.bytes
+
+
+def about_pool(reward_id: UUID) -> bytes:
+    """Return what the ciphers of the codes that were imported for a reward are bound to."""
+    return b"pool\x00" + reward_id.bytes
