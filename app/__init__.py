@@ -55,6 +55,7 @@ from app.programme import routes as programme_routes
 from app.programme import service as programme
 from app.redemption import jobs as redemption_jobs
 from app.redemption import reward_routes as rewards_routes
+from app.redemption.commands import reward_commands
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -139,7 +140,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    for command in (projection_commands, staff_commands, ledger_commands, impact_commands, *demo_commands):
+    for command in (
+        projection_commands,
+        staff_commands,
+        ledger_commands,
+        impact_commands,
+        reward_commands,
+        *demo_commands,
+    ):
         app.cli.add_command(command)
     for load in (catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)

@@ -26,6 +26,18 @@ def read_json(bytes_max: int = BODY_BYTES_MAX, standalone: str = "") -> Any:
     """
     if request.mimetype != "application/json":
         raise errors.UnsupportedMediaType
+    return strict_json.loads(read_bytes(bytes_max), standalone)
+
+
+def read_csv(bytes_max: int = BATCH_BYTES_MAX) -> bytes:
+    """Return the request's body, declared as CSV, as it was sent; raise the problem for a wrong type or length."""
+    if request.mimetype != "text/csv":
+        raise errors.UnsupportedMediaType("The body must be text/csv.")
+    return read_bytes(bytes_max)
+
+
+def read_bytes(bytes_max: int) -> bytes:
+    """Return the request's body; raise PayloadTooLarge beyond ``bytes_max``."""
     if (request.content_length or 0) > bytes_max:
         raise errors.PayloadTooLarge(f"At most {bytes_max} bytes.")
     # a body that does not say how long it is is cut at the limit of reading: one byte more than may be there
@@ -33,7 +45,7 @@ def read_json(bytes_max: int = BODY_BYTES_MAX, standalone: str = "") -> Any:
     raw = request.get_data()
     if len(raw) > bytes_max:
         raise errors.PayloadTooLarge(f"At most {bytes_max} bytes.")
-    return strict_json.loads(raw, standalone)
+    return raw
 
 
 def read_optional_json() -> Any:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from app.core.cache import CHECK_SECONDS
 from app.core.clock import now
+from app.core.progress import shown_progress
 from app.demo.baskets import YEAR_DAYS, Tally, households, read_baskets, window_bounds
 from app.demo.credentials import load_secrets
 from app.demo.errors import NoServer, NotPrepared
@@ -15,7 +16,6 @@ from app.demo.importing import import_baskets
 from app.demo.outcomes import Outcomes
 from app.demo.pointers import find_pointers, print_pointers
 from app.demo.prepare import Prepared, find_demo_member, prepare
-from app.demo.progress import shown_progress
 from app.demo.replay import replay
 from app.demo.summary import Run, print_summary
 from app.demo.team import token_of

@@ -37,3 +37,9 @@ class CauseNotVerified(Conflict):
     """Nobody has verified the cause yet: nothing is given to it."""
 
     code, title = "cause_not_verified", "The cause is not verified"
+
+
+class RewardHasNoCodes(Conflict):
+    """Codes are imported for a reward of kind ``voucher_pool`` alone."""
+
+    code, title = "reward_has_no_codes", "This reward's vouchers are not drawn from imported codes"

@@ -121,8 +121,8 @@ class PoolCode(db.Model):  # type: ignore[name-defined,misc]
     """A code that was imported for a ``voucher_pool`` reward and is nobody's yet, or whose it is.
 
     ``code_hash`` is the HMAC by which it is found, ``code_cipher`` the code itself, encrypted; both by keys that are
-    not in the database. Free codes are drawn by ``place`` with SKIP LOCKED. No foreign key to the reward, which is never
-    deleted: checking it a million times takes a quarter of an import.
+    not in the database. Free codes are drawn by ``place`` with SKIP LOCKED. It has no foreign key to the reward, which
+    is never deleted: checking that a million times takes a quarter of an import.
     """
 
     __tablename__ = "pool_code"

@@ -6,6 +6,7 @@ from marshmallow import fields, validate
 
 from app.core.paging import PageQuery
 from app.core.schemas import Schema, Text, Timestamp
+from app.redemption.code_rows import FAULTS
 from app.redemption.models import REWARD_KINDS, REWARD_STATES
 from app.redemption.reward_schemas import RewardSchema
 
@@ -126,3 +127,45 @@ class RewardAdminPageSchema(Schema):
 
     data = fields.List(fields.Nested(RewardSummarySchema))
     next_cursor = fields.String(allow_none=True)
+
+
+CODES_EXAMPLE = "code,ends\r\nSPRING-7F3K,2027-03-31\r\nSPRING-9Q2M,2027-03-31\r\nSPRING-7F3K,2027-03-31\r\n"
+IMPORTED_EXAMPLE: dict[str, Any] = {
+    "rows": 3,
+    "imported": 2,
+    "refused": 1,
+    "reasons": {"repeated": 1},
+    "faults": [{"line": 4, "code": "repeated", "detail": "The code stands in line 2 already."}],
+}
+
+
+class CodesQuery(Schema):
+    """How to read the file, and whether its codes are for live members or for trying it out."""
+
+    column = Text(
+        maximum=100,
+        load_default=None,
+        metadata={"description": "The column of the codes, as the first row names it; without it each row is a code."},
+    )
+    mode = fields.String(load_default="live", validate=validate.OneOf(["live", "test"]))
+
+
+class CodeFaultSchema(Schema):
+    """Why a row was refused."""
+
+    line = fields.Integer()
+    code = fields.String(validate=validate.OneOf(list(FAULTS)))
+    detail = fields.String()
+
+
+class CodesImportedSchema(Schema):
+    """What became of a file: the rows after the header, the codes added, and the rows refused, by reason.
+
+    ``faults`` has the first thousand of these.
+    """
+
+    rows = fields.Integer()
+    imported = fields.Integer()
+    refused = fields.Integer()
+    reasons = fields.Dict(keys=fields.String(validate=validate.OneOf(list(FAULTS))), values=fields.Integer())
+    faults = fields.List(fields.Nested(CodeFaultSchema))

@@ -1,13 +1,14 @@
 """Routes for staff: rewards, named by their id or their key."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, TypeVar
 from uuid import UUID
 
 from flask import Response
 
 from app.core import paging
-from app.core.api import Blueprint, json_response, read_json
+from app.core.api import Blueprint, json_response, read_csv, read_json
 from app.core.auth import current_principal, staff_only
 from app.core.errors import InvalidCursor
 from app.core.preconditions import ETAG_HEADER, PreconditionFailed, PreconditionRequired, Seen, conditional, etag
@@ -15,6 +16,7 @@ from app.core.unit_of_work import transactional
 from app.redemption import reward_admin_schemas as schemas
 from app.redemption.errors import (
     CauseNotVerified,
+    RewardHasNoCodes,
     RewardKeyTaken,
     RewardNotFound,
     StockBelowTaken,
@@ -23,6 +25,7 @@ from app.redemption.errors import (
 from app.redemption.reward_schemas import RewardSchema
 from app.redemption.service import reward_reading as reading
 from app.redemption.service import reward_saving as saving
+from app.redemption.service.code_importing import import_codes as import_into
 
 blueprint = Blueprint("rewards", __name__, description="Rewards: made, stocked and published by staff")
 EDITORS = ("editor", "admin")
@@ -31,6 +34,10 @@ _MISSED = (PreconditionRequired, PreconditionFailed, RewardNotFound, WrongReward
 _BODY = {
     "required": True,
     "content": {"application/json": {"schema": RewardSchema, "example": schemas.DOCUMENT_EXAMPLE}},
+}
+_CSV = {
+    "required": True,
+    "content": {"text/csv": {"schema": {"type": "string"}, "example": schemas.CODES_EXAMPLE}},
 }
 
 
@@ -126,3 +133,24 @@ def unpublish_reward(any_id: str, seen: Seen) -> Response:
 def archive_reward(any_id: str, seen: Seen) -> Response:
     """Put a reward away for good; what was redeemed of it stays good."""
     return _shown(saving.archive_reward(reading.resolve_reward(any_id), seen))
+
+
+@blueprint.route("/v1/admin/rewards/<string:any_id>/codes", methods=["POST"])
+@staff_only(*EDITORS)
+@blueprint.problems(RewardNotFound, RewardHasNoCodes, WrongRewardState)
+@blueprint.doc(requestBody=_CSV)
+@blueprint.arguments(schemas.CodesQuery, location="query")
+@blueprint.response(200, schemas.CodesImportedSchema, example=schemas.IMPORTED_EXAMPLE)
+@transactional
+def import_codes(query: dict[str, Any], any_id: str) -> Response:
+    """Add a partner's codes to a voucher pool: all that are good, each other row refused by its line.
+
+    A code is refused that stands in the file before, was imported before, or belongs to another reward of the merchant.
+    Sent again, all are refused and nothing changes.
+    """
+    reward_id, body = reading.resolve_reward(any_id), BytesIO(read_csv())
+    done = import_into(reward_id, body, live=query["mode"] == "live", column=query["column"])
+    return json_response(
+        {"rows": done.rows, "imported": done.imported, "refused": done.refused, "reasons": dict(done.reasons),
+         "faults": done.faults}
+    )  # fmt: skip
