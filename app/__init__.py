@@ -54,6 +54,7 @@ from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
 from app.redemption import jobs as redemption_jobs
+from app.redemption import redemption_routes, redemption_staff_routes, voucher_routes
 from app.redemption import reward_routes as rewards_routes
 from app.redemption.commands import reward_commands
 from app.staff import routes as staff_routes
@@ -135,6 +136,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         reconciliation_routes,
         trial_routes,
         rewards_routes,
+        redemption_routes,
+        redemption_staff_routes,
+        voucher_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)

@@ -15,6 +15,7 @@ from app.activities.outcome import Accepted, render
 from app.activities.queries import Found, MemberFacts
 from app.activities.reading import Report, check_against_reference, check_time, facts_of
 from app.activities.rounds import Result
+from app.activities.schemas import CartSchema
 from app.activities.sharing import report_one
 from app.activities.suggestions import suggest
 from app.campaigns import service as campaigns
@@ -26,9 +27,9 @@ from app.ledger import service as ledger
 from app.merchants.service import MerchantPrincipal
 from app.programme import service as programme
 
-__all__ = ["Accepted", "Result", "Source", "answer", "claim_activity", "complete_activity", "example_facts",
-           "get_activity", "get_own_activity", "list_own_activities", "preview", "report_many",
-           "report_one"]  # fmt: skip
+__all__ = ["Accepted", "CartSchema", "Result", "Source", "answer", "claim_activity", "complete_activity",
+           "example_facts", "get_activity", "get_own_activity", "list_own_activities", "preview", "read_cart",
+           "report_many", "report_one"]  # fmt: skip
 
 
 def answer(accepted: Accepted, words: campaigns.Words) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
     if cart["occurred_at"] is not None:
         check_time(cart["occurred_at"], moment, programme.current().activity_age_days_max)
     member = _find_member(merchant, cart)
-    facts = facts_of(cart, cart["occurred_at"] or moment, merchant.default_evidence)
+    facts = _cart_facts(merchant, cart, cart["occurred_at"] or moment)
 
     known: dict[Any, campaigns.Headroom] = {}
 
@@ -138,6 +139,19 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
         shown["member_id"] = str(member.member_id)
         shown["spendable"] = {"points": points, "worth": settings.worth(points), "currency": settings.currency}
     return shown
+
+
+def _cart_facts(merchant: MerchantPrincipal, cart: Mapping[str, Any], occurred_at: datetime) -> dict[str, Any]:
+    return facts_of(cart, occurred_at, merchant.default_evidence)
+
+
+def read_cart(merchant: MerchantPrincipal, cart: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """Return a cart that ``CartSchema`` has read as rules see it, each line with the certificates that are valid.
+
+    Raises ValidationProblem for codes that nobody knows and PackagingConflict, with pointers into the cart.
+    """
+    check_against_reference(cart, catalog.reference(), merchant.max_evidence)
+    return _cart_facts(merchant, cart, cart["occurred_at"] or moment)
 
 
 def _find_member(merchant: MerchantPrincipal, cart: Mapping[str, Any]) -> MemberFacts | None:

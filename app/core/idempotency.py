@@ -1,16 +1,20 @@
 """``Idempotency-Key``: the same key and body get the first answer again, and nothing is done twice.
 
 An advisory transaction lock on (caller, route, key) tells a second request that the first still runs. The answer is
-stored in the transaction of the work itself, so that both are kept or neither is; a 5xx is not kept.
+stored in the transaction of the work itself, so that both are kept or neither is; a 5xx is not kept. Where bodies hold
+what the database must not tell, such as a voucher's code, ``sealed_idempotent`` keeps them encrypted.
 """
 
 import functools
 import hashlib
+import hmac
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Response, make_response, request
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from flask import Response, current_app, make_response, request
 from sqlalchemy import Integer, LargeBinary, String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,10 +22,12 @@ from app.core.auth import current_principal
 from app.core.clock import now
 from app.core.database import db
 from app.core.errors import BadRequest, Conflict, ProblemError, TooManyRequests, ValidationProblem, problem_response
+from app.core.secrets import derived_key
 from app.core.unit_of_work import savepoint, unit_of_work
 
 KEY_LENGTH_MAX = 255
 KEPT = timedelta(hours=48)
+_NONCE_BYTES = 12
 _HEADER = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -74,9 +80,53 @@ def _answer(view: Callable[..., Any], args: Any, kwargs: Any) -> Response:
         return problem_response(refusal)
 
 
+class _Open:
+    """Keeps a request's fingerprint and its answer as they are."""
+
+    def fingerprint(self, body: bytes) -> bytes:
+        """Return by what the body is known again."""
+        return hashlib.sha256(body).digest()
+
+    def seal(self, body: bytes, scope: bytes) -> bytes:
+        """Return an answer as it is stored."""
+        return body
+
+    def unseal(self, stored: bytes, scope: bytes) -> bytes:
+        """Return an answer as it was given."""
+        return stored
+
+
+class _Sealed(_Open):
+    """Keeps them so that only who has the application's secret can read the one and try out the other."""
+
+    def _key(self) -> bytes:
+        return derived_key(current_app.config["SECRET_KEY"], "idempotency")
+
+    def fingerprint(self, body: bytes) -> bytes:
+        """Return by what the body is known again, to whom has the secret."""
+        return hmac.digest(self._key(), body, hashlib.sha256)
+
+    def seal(self, body: bytes, scope: bytes) -> bytes:
+        """Return an answer encrypted for this scope."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + AESGCM(self._key()).encrypt(nonce, body, scope)
+
+    def unseal(self, stored: bytes, scope: bytes) -> bytes:
+        """Return an answer of this scope decrypted."""
+        return AESGCM(self._key()).decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], scope)
+
+
 def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
     """Demand ``Idempotency-Key`` of this route; stands outside ``arguments`` and inside ``transactional``."""
+    return _keeping(view, _Open())
 
+
+def sealed_idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Do as ``idempotent`` where bodies hold a secret: what is kept of them tells nothing to who has the database."""
+    return _keeping(view, _Sealed())
+
+
+def _keeping(view: Callable[..., Any], keeper: _Open) -> Callable[..., Any]:
     @functools.wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Response:
         key = request.headers.get("Idempotency-Key", "")
@@ -87,7 +137,7 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
         caller = current_principal()
         route = f"{request.method} {request.path}"
         scope = hashlib.sha256(f"{caller.kind}\n{caller.id}\n{caller.live}\n{route}\n{key}".encode()).digest()
-        fingerprint = hashlib.sha256(request.get_data()).digest()
+        fingerprint = keeper.fingerprint(request.get_data())
         with unit_of_work() as session:
             lock = int.from_bytes(scope[:8], "big", signed=True)
             if not session.scalar(select(func.pg_try_advisory_xact_lock(lock))):
@@ -97,7 +147,8 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
                 if kept.fingerprint != fingerprint:
                     raise IdempotencyKeyReused([{"pointer": "", "detail": "The body differs from the first one."}])
                 headers = {"Idempotent-Replayed": "true", "Cache-Control": "no-store"}
-                return Response(kept.body, kept.status, headers, content_type=kept.content_type)
+                body = keeper.unseal(bytes(kept.body), scope)
+                return Response(body, kept.status, headers, content_type=kept.content_type)
             response = _answer(view, args, kwargs)
             if response.status_code < 500 and response.status_code != TooManyRequests.status:
                 session.add(
@@ -106,7 +157,7 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
                         fingerprint=fingerprint,
                         status=response.status_code,
                         content_type=response.content_type,
-                        body=response.get_data(),
+                        body=keeper.seal(response.get_data(), scope),
                         created_at=now(),
                     )
                 )

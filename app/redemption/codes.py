@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import current_app
 
-from app.core.codes import format_code, make_code, normalise_code
+from app.core.codes import bare_code, format_code, make_code, normalise_code
 from app.core.secrets import derived_key
 
 SYMBOLS = 13
@@ -44,6 +44,12 @@ def spell_own(text: str) -> str | None:
     """Return the code of ours that ``text`` spells; None where it spells none, or its check symbol is wrong."""
     code = normalise_code(text)
     return code if code is not None and len(code) == LENGTH else None
+
+
+def looks_own(text: str) -> bool:
+    """Return whether ``text`` has the form of a code of ours, whatever its check symbol."""
+    code = bare_code(text)
+    return code is not None and len(code) == LENGTH
 
 
 def spell_partner(text: str) -> str | None:

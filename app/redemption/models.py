@@ -175,7 +175,11 @@ class Redemption(db.Model):  # type: ignore[name-defined,misc]
         Index("ix_redemption_waiting", "held_until", postgresql_where=text("state = 'held'")),
         Index("ix_redemption_expiring", "expires_at", postgresql_where=text("state = 'issued'")),
         Index("ix_redemption_reward_id", "reward_id"),
-    )
+        Index(
+            "ix_redemption_merchant_id", "merchant_id", "live", "state", "redemption_id",
+            postgresql_where=text("merchant_id IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     member_id: Mapped[UUID] = mapped_column(PgUUID, ForeignKey("account.member_id"), primary_key=True)
     redemption_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)
@@ -240,6 +244,7 @@ class Voucher(db.Model):  # type: ignore[name-defined,misc]
         CheckConstraint(_one_of("state", VOUCHER_STATES), name="state_known"),
         CheckConstraint(_one_of("discount", DISCOUNTS), name="discount_known"),
         CheckConstraint("remaining IS NULL OR remaining >= 0 AND remaining <= value", name="remaining_within_value"),
+        Index("ix_voucher_redemption_id", "member_id", "redemption_id"),
     )
 
     member_id: Mapped[UUID] = mapped_column(PgUUID, primary_key=True)

@@ -230,6 +230,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_redemption_reward_id", "redemption", ["reward_id"], unique=False)
     op.create_index(
+        "ix_redemption_merchant_id",
+        "redemption",
+        ["merchant_id", "live", "state", "redemption_id"],
+        unique=False,
+        postgresql_where=sa.text("merchant_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_redemption_waiting", "redemption", ["held_until"], unique=False, postgresql_where=sa.text("state = 'held'")
     )
     op.create_table(
@@ -319,6 +326,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("member_id", "voucher_id", name=op.f("pk_voucher")),
     )
+    op.create_index("ix_voucher_redemption_id", "voucher", ["member_id", "redemption_id"], unique=False)
     op.create_table(
         "voucher_use",
         sa.Column("member_id", sa.UUID(), nullable=False),
@@ -355,6 +363,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("uq_voucher_use_order", table_name="voucher_use", postgresql_where=sa.text("rolled_back_at IS NULL"))
     op.drop_table("voucher_use")
+    op.drop_index("ix_voucher_redemption_id", table_name="voucher")
     op.drop_table("voucher")
     op.drop_table("redemption_change")
     op.drop_table("reward_use")
@@ -362,6 +371,11 @@ def downgrade() -> None:
     op.drop_table("reward_stock")
     op.drop_table("reward_favourite")
     op.drop_index("ix_redemption_waiting", table_name="redemption", postgresql_where=sa.text("state = 'held'"))
+    op.drop_index(
+        "ix_redemption_merchant_id",
+        table_name="redemption",
+        postgresql_where=sa.text("merchant_id IS NOT NULL"),
+    )
     op.drop_index("ix_redemption_reward_id", table_name="redemption")
     op.drop_index("ix_redemption_expiring", table_name="redemption", postgresql_where=sa.text("state = 'issued'"))
     op.drop_table("redemption")

@@ -219,7 +219,7 @@ def test_who_wants_the_last_code_waits_for_whoever_holds_it(
             drawn = pool.submit(draw)
             wait_until_blocked(settings)
             holder.commit() if is_taken else holder.rollback()
-        assert drawn.result(10) == ("reward_sold_out" if is_taken else hashes)
+        assert drawn.result(10) == ("sold_out" if is_taken else hashes)
 
 
 def test_who_takes_one_of_many_waits_for_nobody(app: Flask, settings: Settings) -> None:

@@ -29,9 +29,11 @@ from app.ledger.service.holds import (
     capture_hold,
     find_hold_owner,
     get_hold,
+    hold_in_book,
     hold_points,
     refund_spend,
     release_hold,
+    spend_in_book,
     spend_points,
 )
 from app.ledger.service.reading import Wallet, read_wallet, sum_paid
@@ -67,6 +69,7 @@ __all__ = [
     "find_hold_owner",
     "get_hold",
     "give_points",
+    "hold_in_book",
     "hold_points",
     "list_entries",
     "load_paid_lots",
@@ -84,6 +87,7 @@ __all__ = [
     "reverse_points",
     "settle_due",
     "settle_due_accounts",
+    "spend_in_book",
     "spend_points",
     "start_write",
     "statement_chunks",

@@ -67,29 +67,53 @@ def hold_points(
     Idempotent by ``hold_id``. Raises InDebt, InsufficientPoints, InvalidPoints, PostingKeyReused.
     """
     check_points(points)
-    key = f"hold:{hold_id}"
     with open_book(member_id, moment) as (session, book):
-        replay = find_replay(session, member_id, key, fingerprint)
+        replay = find_replay(session, member_id, f"hold:{hold_id}", fingerprint)
         if replay is not None:
             return replay
-        parts = _take(session, book, points)
-        book.open_posting(key, "hold", fingerprint=fingerprint, actor=actor)
-        seq = book.move("available", "held", parts)
-        book.add_fact("held", {"hold": hold_id, "points": points})
-        if book.next_due_at is None or expires_at < book.next_due_at:
-            book.next_due_at = expires_at
-        done = posted(book)
-        write_books_of([book])
-        session.add(HoldRegistry(hold_id=hold_id, member_id=member_id, merchant_id=merchant_id, live=live))
-        session.add(
-            Hold(
-                member_id=member_id, hold_id=hold_id, amount=points, captured=0, seq=seq, status="open",
-                created_at=moment, expires_at=expires_at, merchant_id=merchant_id, order_ref=order_ref,
-                order_total=order_total, currency=currency,
-            )
+        return hold_in_book(
+            session, book, hold_id, points, expires_at=expires_at, live=live, merchant_id=merchant_id,
+            order_ref=order_ref, order_total=order_total, currency=currency, actor=actor, fingerprint=fingerprint,
         )  # fmt: skip
-        session.flush()
-        return done
+
+
+def hold_in_book(
+    session: Any,
+    book: AccountBook,
+    hold_id: UUID,
+    points: int,
+    *,
+    expires_at: datetime,
+    live: bool,
+    merchant_id: UUID | None = None,
+    order_ref: str | None = None,
+    order_total: int | None = None,
+    currency: str | None = None,
+    actor: str,
+    fingerprint: bytes,
+) -> Posted:
+    """Enter in an open book what ``hold_points`` does, by a ``hold_id`` that nobody has used, and write it.
+
+    Raises InDebt, InsufficientPoints.
+    """
+    parts = _take(session, book, points)
+    book.open_posting(f"hold:{hold_id}", "hold", fingerprint=fingerprint, actor=actor)
+    seq = book.move("available", "held", parts)
+    book.add_fact("held", {"hold": hold_id, "points": points})
+    if book.next_due_at is None or expires_at < book.next_due_at:
+        book.next_due_at = expires_at
+    done = posted(book)
+    write_books_of([book])
+    session.add(HoldRegistry(hold_id=hold_id, member_id=book.member_id, merchant_id=merchant_id, live=live))
+    session.add(
+        Hold(
+            member_id=book.member_id, hold_id=hold_id, amount=points, captured=0, seq=seq, status="open",
+            created_at=book.moment, expires_at=expires_at, merchant_id=merchant_id, order_ref=order_ref,
+            order_total=order_total, currency=currency,
+        )
+    )  # fmt: skip
+    session.flush()
+    return done
 
 
 def find_hold_owner(hold_id: UUID, *, merchant_id: UUID | None, live: bool) -> UUID:
@@ -218,12 +242,23 @@ def spend_points(
         replay = find_replay(session, member_id, key, fingerprint)
         if replay is not None:
             return replay
-        parts = _take(session, book, points)
-        book.open_posting(key, "spend", fingerprint=fingerprint, actor=actor, reason=reason)
-        book.move("available", "held", parts)
-        book.move("held", "spent", parts)
-        book.add_fact("spent", {"points": points})
-        return posted(book)
+        return spend_in_book(session, book, points, key=key, actor=actor, reason=reason, fingerprint=fingerprint)
+
+
+def spend_in_book(
+    session: Any, book: AccountBook, points: int, *, key: str, actor: str, reason: str | None = None,
+    fingerprint: bytes,
+) -> Posted:  # fmt: skip
+    """Enter in an open book what ``spend_points`` does, by a ``key`` that nobody has used.
+
+    Raises InDebt, InsufficientPoints.
+    """
+    parts = _take(session, book, points)
+    book.open_posting(key, "spend", fingerprint=fingerprint, actor=actor, reason=reason)
+    book.move("available", "held", parts)
+    book.move("held", "spent", parts)
+    book.add_fact("spent", {"points": points})
+    return posted(book)
 
 
 def refund_spend(

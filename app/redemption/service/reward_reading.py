@@ -77,7 +77,7 @@ def document_of(reward: Reward, merchant: str | None, cause: str | None) -> dict
         "cause": cause,
         "stock": {"kind": reward.stock_kind, "total": reward.stock_total},
         **{name: getattr(reward, name) for name in COLUMNS},
-        **{name: reward.document[name] for name in DOCUMENT},
+        **{name: reward.document.get(name) for name in DOCUMENT},
     }
 
 
