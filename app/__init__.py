@@ -53,8 +53,8 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
+from app.redemption import catalogue_routes, redemption_routes, redemption_staff_routes, voucher_routes
 from app.redemption import jobs as redemption_jobs
-from app.redemption import redemption_routes, redemption_staff_routes, voucher_routes
 from app.redemption import reward_routes as rewards_routes
 from app.redemption.commands import reward_commands
 from app.staff import routes as staff_routes
@@ -136,6 +136,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         reconciliation_routes,
         trial_routes,
         rewards_routes,
+        catalogue_routes,
         redemption_routes,
         redemption_staff_routes,
         voucher_routes,

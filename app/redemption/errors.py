@@ -35,15 +35,21 @@ class WrongRewardState(Conflict):
 
 
 class CauseNotVerified(Conflict):
-    """Nobody has verified the cause yet: nothing is given to it."""
+    """Nobody has verified the organisation: it is neither shown nor given to."""
 
-    code, title = "cause_not_verified", "The cause is not verified"
+    code, title = "cause_not_verified", "This cause is not verified"
 
 
 class RewardHasNoCodes(Conflict):
     """Codes are imported for a reward of kind ``voucher_pool`` alone."""
 
     code, title = "reward_has_no_codes", "This reward's vouchers are not drawn from imported codes"
+
+
+class TooManyFavourites(Conflict):
+    """The member has marked as many rewards as one can."""
+
+    code, title = "too_many_favourites", "You have marked as many rewards as you can"
 
 
 class NotYetAvailable(Conflict):

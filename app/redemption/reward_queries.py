@@ -80,11 +80,12 @@ def find_cause(session: _Session, key: str) -> Cause | None:
     return session.scalar(select(Cause).where(Cause.key == key))
 
 
-def is_verified_cause(session: _Session, cause_id: UUID | None) -> bool:
-    """Return whether the cause is verified, or none is named."""
+def is_given_to(session: _Session, cause_id: UUID | None) -> bool:
+    """Return whether the cause is published and verified, or none is named."""
     if cause_id is None:
         return True
-    return session.scalar(select(Cause.verified_at).where(Cause.cause_id == cause_id)) is not None
+    cause = session.get(Cause, cause_id, populate_existing=True)
+    return cause is not None and cause.state == "published" and cause.verified_at is not None
 
 
 def read_stock(session: _Session, reward_id: UUID, day: date) -> dict[bool, tuple[int, int]]:

@@ -5,14 +5,16 @@ from io import BytesIO
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
 from app.core import paging
-from app.core.api import Blueprint, json_response, read_csv, read_json
+from app.core.api import Blueprint, json_response, private_json, read_csv, read_json
 from app.core.auth import current_principal, staff_only
 from app.core.errors import InvalidCursor
 from app.core.preconditions import ETAG_HEADER, PreconditionFailed, PreconditionRequired, Seen, conditional, etag
 from app.core.unit_of_work import transactional
+from app.members.errors import MemberNotFound
+from app.redemption import catalogue_schemas
 from app.redemption import reward_admin_schemas as schemas
 from app.redemption.errors import (
     CauseNotVerified,
@@ -23,6 +25,7 @@ from app.redemption.errors import (
     WrongRewardState,
 )
 from app.redemption.reward_schemas import RewardSchema
+from app.redemption.service import catalogue
 from app.redemption.service import reward_reading as reading
 from app.redemption.service import reward_saving as saving
 from app.redemption.service.code_importing import import_codes as import_into
@@ -154,3 +157,15 @@ def import_codes(query: dict[str, Any], any_id: str) -> Response:
         {"rows": done.rows, "imported": done.imported, "refused": done.refused, "reasons": dict(done.reasons),
          "faults": done.faults}
     )  # fmt: skip
+
+
+@blueprint.route("/v1/admin/rewards/<string:any_id>/preview")
+@staff_only("viewer")
+@blueprint.problems(RewardNotFound, MemberNotFound)
+@blueprint.arguments(catalogue_schemas.PreviewQuery, location="query")
+@blueprint.response(200, catalogue_schemas.RewardPreviewSchema, example=catalogue_schemas.PREVIEW_EXAMPLE)
+def preview_reward(query: dict[str, Any], any_id: str) -> Response:
+    """Return a reward as a member sees it, or would if it were published now: its price, and why it can't be had."""
+    reward_id = reading.resolve_reward(any_id)
+    locales = [locale for locale, quality in request.accept_languages if quality > 0]
+    return private_json(catalogue.preview_reward(reward_id, query["member"], locales))

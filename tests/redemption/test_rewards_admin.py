@@ -18,7 +18,7 @@ from app.redemption.service import offer_reward
 from tests import world
 from tests.answers import assert_problem
 from tests.redemption.desk import PATH, VOUCHER, Desk, make_desk, product_document, reward_document
-from tests.redemption.rows import put_codes
+from tests.redemption.rows import put_cause, put_codes
 
 AT = "2026-11-01T00:00:00Z"
 LATER = "2026-12-01T00:00:00Z"
@@ -48,19 +48,6 @@ DOCUMENTS = {
 def desk(app: Flask, client: FlaskClient) -> Desk:
     """An editor, a viewer and an admin."""
     return make_desk(client)
-
-
-def put_cause(*, is_verified: bool = True) -> None:
-    """Store a cause under the key ``trees``."""
-    moment = now()
-    verified = {"verified_at": moment, "verified_by": world.make_staff("admin").staff_id} if is_verified else {}
-    with unit_of_work() as session:
-        session.add(
-            Cause(
-                cause_id=new_id(), key="trees", registration_country="DE", registration_number="VR 1", state="active",
-                document={"names": {"en": "Trees"}}, version=1, created_at=moment, updated_at=moment, **verified,
-            )
-        )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -69,12 +69,12 @@ def change_reward(reward_id: UUID, document: dict[str, Any], seen: Seen) -> dict
 def publish_reward(reward_id: UUID, seen: Seen | None) -> dict[str, Any]:
     """Let members see a draft within its window, and return it; a command has seen nothing and passes None.
 
-    Raises RewardNotFound, PreconditionFailed, WrongRewardState; CauseNotVerified where it gives to such a one.
+    Raises RewardNotFound, PreconditionFailed, WrongRewardState; CauseNotVerified for a cause that is not shown either.
     """
     with _changing(reward_id, seen, "published") as (reward, _):
         if reward.state != "draft":
             raise _wrong_state(reward)
-        if not queries.is_verified_cause(db.session, reward.cause_id):
+        if not queries.is_given_to(db.session, reward.cause_id):
             raise CauseNotVerified
         reward.state = "published"
     return get_reward(reward_id)
