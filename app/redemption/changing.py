@@ -21,6 +21,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.core.database import driver_connection
 from app.core.outbox import FactKind
 from app.core.unit_of_work import unit_of_work
 from app.ledger import service as ledger
@@ -94,10 +95,11 @@ def confirm(
         if reference is not None:
             redemption.details = redemption.details | {"fulfilment": {"reference": reference}}
         record(session, redemption, reward, "issued", actor=actor, reason=reason, moment=moment)
-        writing = rows.Writing(member_id)
-        writing.add(rows.VOUCHER, *issued.vouchers)
-        writing.add_rows(rows.VOUCHER_CODE, issued.code_rows)
-        writing.execute()
+        write = ledger.write_beside(member_id)
+        rows.add_vouchers(write, issued.vouchers)
+        write.add(rows.VOUCHER_CODE, issued.code_rows)
+        with driver_connection() as connection:
+            write.execute(connection)
         return issued
 
 

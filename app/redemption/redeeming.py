@@ -4,18 +4,19 @@ The lock of the member's account comes first, so one member's requests follow ea
 those of many members wait for each other as short as can be. Whatever is refused leaves nothing behind.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from app.core.clock import format_time
+from app.core.database import driver_connection
 from app.core.ids import new_id
 from app.core.outbox import FactKind
 from app.core.unit_of_work import unit_of_work
 from app.ledger import service as ledger
 from app.members import service as members
-from app.members.service import MemberFacts
 from app.programme import service as programme
 from app.redemption import offers, redemption_queries, stock
 from app.redemption import redemption_rows as rows
@@ -28,10 +29,21 @@ ISSUABLE = offers.VOUCHER_KINDS | {"product"}  # the kinds that are issued here
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a member asks for: so many of a reward, and what that takes of limit and stock."""
+class Taker:
+    """Who redeems, as far as rewards tell members apart."""
 
-    member: MemberFacts
+    member_id: UUID
+    live: bool
+    tier: str
+    region: str | None
+    tags: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a member asks for: so many of a reward, and in which period of its limit that counts."""
+
+    member: Taker
     reward: Reward
     quantity: int
     moment: datetime
@@ -55,7 +67,7 @@ def redeem(
         asked = _ask(session, member_id, live, reward_id, quantity, moment)
         with ledger.open_book(member_id, moment) as (_, book):
             _check(session, asked)
-            redemption = _made(asked)
+            redemption = made(asked)
             _pay(session, book, redemption, fingerprint)
             book.add_fact(FactKind.REDEMPTION, fact_of(redemption, asked.reward))
         return _issue(asked, redemption)
@@ -65,12 +77,19 @@ def _ask(
     session: Any, member_id: UUID, live: bool, reward_id: UUID, quantity: int, moment: datetime
 ) -> Asked:  # fmt: skip
     reward = redemption_queries.find_reward(session, reward_id)
-    if reward is None or reward.kind not in ISSUABLE or not offers.is_visible(reward, moment):
+    if reward is None:
+        raise RewardNotFound
+    member = members.get_member(member_id, live)
+    return asked_of(Taker(member_id, live, member.tier, member.region, member.tags), reward, quantity, moment)
+
+
+def asked_of(member: Taker, reward: Reward, quantity: int, moment: datetime) -> Asked:
+    """Return what the member asks for; raise RewardNotFound where the reward can't be seen."""
+    if reward.kind not in ISSUABLE or not offers.is_visible(reward, moment):
         raise RewardNotFound
     zone = programme.current().zone
     limit = offers.limit_of(reward)
     period = limit.period(moment, zone) if limit is not None else None
-    member = members.get_member(member_id, live)
     return Asked(member, reward, quantity, moment, moment.astimezone(zone).date(), period)
 
 
@@ -100,7 +119,7 @@ def _check(session: Any, asked: Asked) -> None:
     raise kind
 
 
-def _made(asked: Asked) -> Redemption:
+def made(asked: Asked) -> Redemption:
     """Return the redemption as it begins."""
     reward, quantity, moment = asked.reward, asked.quantity, asked.moment
     amount, currency = offers.money_part(reward) or (None, None)
@@ -136,17 +155,12 @@ def _issue(asked: Asked, redemption: Redemption) -> Issued:
         redemption.details = reserve(redemption, reward)
     else:
         issued = issue_vouchers(redemption, reward, programme.current().zone)
-    writing = rows.Writing(member_id)
-    writing.add(rows.REGISTRY, redemption)
-    writing.add(rows.CHANGE, first_change(redemption))
-    writing.add(rows.VOUCHER, *issued.vouchers)
-    writing.add_rows(rows.VOUCHER_CODE, issued.code_rows)
-    if redemption.limit_period is not None:
-        use = (member_id, reward.reward_id, redemption.limit_period, redemption.quantity)
-        writing.add_rows(rows.REWARD_USE, [use])
     redemption.stock_day = stock.take_stock(reward, redemption.live, asked.today, redemption.quantity)
-    writing.add(rows.REDEMPTION, redemption)
-    writing.execute()
+    write = ledger.write_beside(member_id)
+    rows.add_redemption(write, redemption, first_change(redemption), issued.vouchers)
+    write.add(rows.VOUCHER_CODE, issued.code_rows)
+    with driver_connection() as connection:
+        write.execute(connection)
     return issued
 
 

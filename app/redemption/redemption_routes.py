@@ -16,12 +16,14 @@ from app.core.idempotency import (
     IdempotencyInProgress,
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
+    demands_key,
     sealed_idempotent,
+    sealed_request,
 )
 from app.core.unit_of_work import transactional
 from app.ledger.errors import InDebt, InsufficientPoints
 from app.merchants.service import MerchantPrincipal
-from app.redemption import changing, redeeming, showing
+from app.redemption import changing, quick, redeeming, showing
 from app.redemption import redemption_schemas as schemas
 from app.redemption.errors import (
     WHY_NOT,
@@ -43,8 +45,7 @@ def asked_locales() -> list[str]:
 @blueprint.route("/v1/redemptions", methods=["POST"])
 @member_only
 @blueprint.problems(*_KEY_PROBLEMS, RewardNotFound, *WHY_NOT.values(), InDebt, InsufficientPoints)
-@transactional
-@sealed_idempotent
+@demands_key
 @blueprint.arguments(
     schemas.RedemptionRequestSchema, example={"reward_id": schemas.BRIEF_EXAMPLE["reward"]["id"], "quantity": 1}
 )
@@ -54,10 +55,25 @@ def redeem_reward(body: dict[str, Any]) -> Response:
 
     The codes of its vouchers are shown here and by `GET /v1/redemptions/{id}`, to their owner alone.
     """
+    caller, moment, keyed = current_principal(), now(), sealed_request()
+    locales = asked_locales()
+    done = quick.redeem_quickly(
+        caller.id, caller.live, **body, request=keyed, fingerprint=_fingerprint(), moment=moment,
+        render=lambda issued: private_json(showing.fresh(issued, locales, moment), 201),
+    )  # fmt: skip
+    return done or _redeem_under_locks(body)
+
+
+@transactional
+@sealed_idempotent
+def _redeem_under_locks(body: dict[str, Any]) -> Response:
     caller, moment = current_principal(), now()
-    fingerprint = hashlib.sha256(request.get_data()).digest()
-    issued = redeeming.redeem(caller.id, caller.live, **body, fingerprint=fingerprint, moment=moment)
+    issued = redeeming.redeem(caller.id, caller.live, **body, fingerprint=_fingerprint(), moment=moment)
     return private_json(showing.fresh(issued, asked_locales(), moment), 201)
+
+
+def _fingerprint() -> bytes:
+    return hashlib.sha256(request.get_data()).digest()
 
 
 @blueprint.route("/v1/redemptions")

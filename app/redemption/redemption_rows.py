@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
-from app.core.database import driver_connection
 from app.core.guarded_write import GuardedWrite, RowShape
 from app.core.strict_json import dumps
 
@@ -36,27 +34,26 @@ REWARD_USE = RowShape("reward_use", (
   INSERT INTO reward_use AS kept (member_id, reward_id, period, used)
   SELECT given.member_id, given.reward_id, given.period, given.used FROM ({given}) AS given
   ON CONFLICT (member_id, reward_id, period) DO UPDATE SET used = kept.used + excluded.used)""")  # fmt: skip
-_GUARD = "WITH granted AS (SELECT $1::uuid AS member_id)"
+# stock that is taken beyond its total breaks its CHECK; a row that is not there divides by zero
+REWARD_STOCK = RowShape("reward_stock", (
+    ("member_id", "uuid"), ("reward_id", "uuid"), ("live", "boolean"), ("day", "date"), ("quantity", "bigint"),
+), text="""into_reward_stock AS (
+  UPDATE reward_stock AS stock SET taken = stock.taken + given.quantity FROM ({given}) AS given
+  WHERE stock.reward_id = given.reward_id AND stock.live = given.live AND stock.day = given.day
+  RETURNING stock.total - stock.taken AS left_over)""", answers=(
+    "(SELECT coalesce(max(left_over), 1 / count(*)) FROM into_reward_stock)",
+))  # fmt: skip
 
 
-class Writing:
-    """Rows of one member, whose account the caller has locked, that are written together."""
-
-    def __init__(self, member_id: UUID) -> None:
-        self._write = GuardedWrite(_GUARD, [member_id])
-
-    def add(self, shape: RowShape, *objects: Any) -> None:
-        """Write an object's attributes as a row of ``shape``."""
-        self._write.add(shape, [_row(shape, each) for each in objects])
-
-    def add_rows(self, shape: RowShape, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write ``rows``."""
-        self._write.add(shape, rows)
-
-    def execute(self) -> None:
-        """Write them all, in the caller's unit of work."""
-        with driver_connection() as connection:
-            self._write.execute(connection)
+def add_redemption(write: GuardedWrite, redemption: Any, change: Any, vouchers: Sequence[Any]) -> None:
+    """Write a redemption with its first change and its vouchers, and what counts against its member's limit."""
+    write.add(REDEMPTION, [_row(REDEMPTION, redemption)])
+    write.add(REGISTRY, [_row(REGISTRY, redemption)])
+    write.add(CHANGE, [_row(CHANGE, change)])
+    if redemption.limit_period is not None:
+        use = (redemption.member_id, redemption.reward_id, redemption.limit_period, redemption.quantity)
+        write.add(REWARD_USE, [use])
+    add_vouchers(write, vouchers)
 
 
 def _row(shape: RowShape, each: Any) -> tuple[Any, ...]:
@@ -64,3 +61,8 @@ def _row(shape: RowShape, each: Any) -> tuple[Any, ...]:
         dumps(getattr(each, name)).decode() if sql_type == "jsonb" else getattr(each, name)
         for name, sql_type in shape.columns
     )
+
+
+def add_vouchers(write: GuardedWrite, vouchers: Sequence[Any]) -> None:
+    """Write vouchers."""
+    write.add(VOUCHER, [_row(VOUCHER, voucher) for voucher in vouchers])

@@ -73,13 +73,14 @@ def test_a_key_without_scopes_may_call_nothing_of_a_merchants(app, client, progr
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_every_route_that_writes_is_one_transaction(method, app):
-    """But for reports and returns, each of which is one of its own, what writes nothing, and the staff's sign-in.
+    """But for reports, returns and redemptions, each of which is one of its own, what writes nothing, and the sign-in.
 
     That one hashes a password, which takes long, before it opens its transaction.
     """
     own = {
         "activities.report_activity", "activities.report_activities", "activities.preview", "returns.return_goods",
-        "returns.return_many", "reconciliations.reconcile", "staff.sign_in",
+        "returns.return_many", "reconciliations.reconcile", "redemptions.redeem_reward",
+        "staff.sign_in",
     }  # fmt: skip
     open_ = {
         endpoint for endpoint, verb, _ in routes(app)

@@ -1,7 +1,7 @@
 """Use cases of the ledger; nobody else writes its tables."""
 
 from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan, plan_activity, plan_for
-from app.ledger.booking import AccountBook
+from app.ledger.booking import BUCKETS, AccountBook
 from app.ledger.lots import ExpiryTerms, LotState, PendingTerms, available_time, expiry_time
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
 from app.ledger.service.books import (
@@ -38,9 +38,11 @@ from app.ledger.service.holds import (
 )
 from app.ledger.service.reading import Wallet, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
+from app.ledger.spending import spend_as_read, write_as_read
 from app.ledger.verification import Verification, verify
 
 __all__ = [
+    "BUCKETS",
     "POINTS_MAX",
     "AccountBook",
     "AccountState",
@@ -87,6 +89,7 @@ __all__ = [
     "reverse_points",
     "settle_due",
     "settle_due_accounts",
+    "spend_as_read",
     "spend_in_book",
     "spend_points",
     "start_write",
@@ -94,6 +97,7 @@ __all__ = [
     "sum_paid",
     "take_back",
     "verify",
+    "write_as_read",
     "write_beside",
     "write_books_of",
     "write_off_debt",

@@ -34,6 +34,7 @@ from app.ledger.service.books import (
     posted,
     write_books_of,
 )
+from app.ledger.spending import enter_spend
 
 
 def _take(session: Any, book: AccountBook, points: int) -> list[tuple[int, int]]:
@@ -253,11 +254,7 @@ def spend_in_book(
 
     Raises InDebt, InsufficientPoints.
     """
-    parts = _take(session, book, points)
-    book.open_posting(key, "spend", fingerprint=fingerprint, actor=actor, reason=reason)
-    book.move("available", "held", parts)
-    book.move("held", "spent", parts)
-    book.add_fact("spent", {"points": points})
+    enter_spend(book, _take(session, book, points), key=key, actor=actor, reason=reason, fingerprint=fingerprint)
     return posted(book)
 
 
