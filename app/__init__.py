@@ -58,8 +58,10 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
+from app.redemption import catalogue_routes, redemption_routes, redemption_staff_routes, voucher_routes
 from app.redemption import jobs as redemption_jobs
-from app.redemption import redemption_routes, redemption_staff_routes, voucher_routes
+from app.redemption import reward_routes as rewards_routes
+from app.redemption.commands import reward_commands
 from app.settlement import routes as settlement_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
@@ -145,6 +147,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         self_declared_routes,
         review_routes,
         settlement_routes,
+        rewards_routes,
+        catalogue_routes,
         redemption_routes,
         redemption_staff_routes,
         voucher_routes,
@@ -153,8 +157,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    rooms_commands = (projection_commands, staff_commands, catalog_commands, ledger_commands, impact_commands)
-    for command in (*rooms_commands, *demo_commands):
+    for command in (
+        projection_commands,
+        staff_commands,
+        catalog_commands,
+        ledger_commands,
+        impact_commands,
+        reward_commands,
+        *demo_commands,
+    ):
         app.cli.add_command(command)
     for load in (merchants.load_reference, catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)

@@ -7,7 +7,7 @@ from app.redemption import offers, worth
 class SoldOut(Conflict):
     """Fewer are left than were asked for."""
 
-    code, title = "sold_out", "This reward is sold out"
+    code, title = offers.SOLD_OUT, "This reward is sold out"
 
 
 class StockBelowTaken(Conflict):
@@ -20,6 +20,36 @@ class RewardNotFound(NotFound):
     """No such reward, or one that members can't see now: nothing tells which."""
 
     code, title = "reward_not_found", "There is no such reward"
+
+
+class RewardKeyTaken(Conflict):
+    """A reward has that key; ``reward_id`` says which: change that one."""
+
+    code, title = "reward_key_taken", "There is a reward with this key"
+
+
+class WrongRewardState(Conflict):
+    """The reward is not up to this; ``reward_state`` says how it stands. Nothing brings an archived one back."""
+
+    code, title = "reward_state", "The reward's state does not allow this"
+
+
+class CauseNotVerified(Conflict):
+    """Nobody has verified the organisation: it is neither shown nor given to."""
+
+    code, title = "cause_not_verified", "This cause is not verified"
+
+
+class RewardHasNoCodes(Conflict):
+    """Codes are imported for a reward of kind ``voucher_pool`` alone."""
+
+    code, title = "reward_has_no_codes", "This reward's vouchers are not drawn from imported codes"
+
+
+class TooManyFavourites(Conflict):
+    """The member has marked as many rewards as one can."""
+
+    code, title = "too_many_favourites", "You have marked as many rewards as you can"
 
 
 class NotYetAvailable(Conflict):

@@ -74,6 +74,18 @@ class Limit:
             return day - timedelta(days=day.weekday())
         return day.replace(day=1) if self.per == "month" else day.replace(month=1, day=1)
 
+    def period_end(self, first: date, zone: ZoneInfo) -> datetime | None:
+        """Return when the period that begins on ``first`` is over by the calendar of ``zone``; None if it never is."""
+        if self.per == "ever":
+            return None
+        if self.per in ("day", "week"):
+            following = first + timedelta(days=1 if self.per == "day" else 7)
+        elif self.per == "month":
+            following = (first + timedelta(days=31)).replace(day=1)
+        else:
+            following = first.replace(year=first.year + 1)
+        return datetime.combine(following, time(), zone).astimezone(UTC)
+
 
 def price_for(offer: Offer, tier: str) -> int:
     """Return the points that one piece costs a member of ``tier``."""
@@ -147,6 +159,12 @@ def why_not(
 def held_until(offer: Offer, moment: datetime) -> datetime:
     """Return until when points wait for the partner's word on a redemption of ``moment``."""
     return moment + timedelta(hours=offer.document.get("confirm_within_hours") or CONFIRM_HOURS_DEFAULT)
+
+
+def offer_end(offer: Offer) -> datetime | None:
+    """Return when the offer is over: it is seen or available no longer, or its vouchers end; None where it never is."""
+    ends = (offer.visible_until, offer.available_until, _fixed_end(offer.document.get("voucher")))
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _fixed_end(terms: Mapping[str, Any] | None) -> datetime | None:

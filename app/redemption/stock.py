@@ -76,7 +76,7 @@ def take_stock(reward: Stocked, live: bool, today: date, quantity: int) -> date 
             raise SoldOut(left=queries.read_left(connection, reward.reward_id, live, day) or 0)
         low_at = reward.document.get("low_stock_at")
         if live and low_at is not None and left <= low_at < left + quantity:
-            _notice_afterwards(reward.reward_id)
+            notice_afterwards(reward.reward_id)
         return day
 
 
@@ -88,7 +88,7 @@ def give_back_stock(reward: Stocked, live: bool, day: date | None, quantity: int
         left = queries.give_back(connection, reward.reward_id, live, day, quantity)
         low_at = reward.document.get("low_stock_at")
         if live and low_at is not None and left - quantity <= low_at < left:
-            _notice_afterwards(reward.reward_id)
+            notice_afterwards(reward.reward_id)
 
 
 def take_codes(reward: Stocked, live: bool, voucher_ids: Sequence[UUID]) -> list[TakenCode]:
@@ -105,7 +105,7 @@ def take_codes(reward: Stocked, live: bool, voucher_ids: Sequence[UUID]) -> list
         if len(taken) < len(voucher_ids):
             raise SoldOut(left=len(taken))
         if live and reward.document.get("low_stock_at") is not None and _may_look(reward.reward_id):
-            _notice_afterwards(reward.reward_id)
+            notice_afterwards(reward.reward_id)
         return [TakenCode(*row) for row in taken]
 
 
@@ -130,7 +130,7 @@ def give_back_codes(reward: Stocked, live: bool, code_hashes: Sequence[bytes]) -
     with unit_of_work(), driver_connection() as connection:
         queries.free_codes(connection, reward.reward_id, live, sorted(code_hashes))
         if live and reward.document.get("low_stock_at") is not None:
-            _notice_afterwards(reward.reward_id)
+            notice_afterwards(reward.reward_id)
 
 
 def set_stock(reward_id: UUID, stock_kind: str, total: int | None, today: date) -> None:
@@ -151,7 +151,7 @@ def set_stock(reward_id: UUID, stock_kind: str, total: int | None, today: date) 
                 named = None if stock_kind == "fixed" else day
                 raise StockBelowTaken(f"{taken} are taken already.", taken=taken, day=named)
         queries.set_total(connection, reward_id, first, last, total)
-        _notice_afterwards(reward_id)
+        notice_afterwards(reward_id)
 
 
 def notice_low_stock(reward_id: UUID, moment: datetime | None = None) -> bool:
@@ -207,7 +207,7 @@ def _may_look(reward_id: UUID) -> bool:
     return True
 
 
-def _notice_afterwards(reward_id: UUID) -> None:
+def notice_afterwards(reward_id: UUID) -> None:
     """Look once the open unit of work has committed: in a transaction of its own, it can't fail what it follows."""
 
     def look() -> None:

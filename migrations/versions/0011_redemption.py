@@ -181,7 +181,6 @@ def upgrade() -> None:
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("code_cipher", sa.LargeBinary(), nullable=False),
         sa.Column("voucher_id", sa.UUID(), nullable=True),
-        sa.ForeignKeyConstraint(["reward_id"], ["reward.reward_id"], name=op.f("fk_pool_code_reward_id_reward")),
         sa.PrimaryKeyConstraint("reward_id", "place", name=op.f("pk_pool_code")),
         sa.UniqueConstraint("code_hash", name=op.f("uq_pool_code_code_hash")),
     )

@@ -7,7 +7,8 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.unit_of_work import unit_of_work
-from app.redemption.models import ALL_DAYS, PoolCode, Reward, RewardStock
+from app.redemption.models import ALL_DAYS, Cause, PoolCode, Reward, RewardStock
+from tests import world
 
 
 def put_reward(
@@ -45,3 +46,18 @@ def put_codes(reward_id: UUID, count: int, live: bool = True, first: int = 1) ->
             for place, code_hash in zip(places, hashes, strict=True)
         )
     return hashes
+
+
+def put_cause(key: str = "trees", *, is_verified: bool = True) -> UUID:
+    """Store a published cause and return its id."""
+    moment, cause_id = now(), new_id()
+    values: dict[str, Any] = {
+        "cause_id": cause_id, "key": key, "registration_country": "DE", "registration_number": key,
+        "state": "published", "document": {"names": {"en": "Trees", "zh-CN": "树"}}, "version": 1,
+        "created_at": moment, "updated_at": moment,
+    }  # fmt: skip
+    if is_verified:
+        values |= {"verified_at": moment, "verified_by": world.make_staff("admin").staff_id}
+    with unit_of_work() as session:
+        session.add(Cause(**values))
+    return cause_id
