@@ -53,6 +53,8 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
+from app.redemption import cause_routes
+from app.redemption.projection import CAUSE_TOTALS
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -131,6 +133,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         duplicates_routes,
         reconciliation_routes,
         trial_routes,
+        cause_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
@@ -141,6 +144,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for load in (catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
+    register_projection(app, CAUSE_TOTALS)
     for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), BACKTEST_JOB):
         register_job(app, job)
     register_delivery(app)
