@@ -58,10 +58,11 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
-from app.redemption import catalogue_routes, redemption_routes, redemption_staff_routes, voucher_routes
+from app.redemption import catalogue_routes, cause_routes, redemption_routes, redemption_staff_routes, voucher_routes
 from app.redemption import jobs as redemption_jobs
 from app.redemption import reward_routes as rewards_routes
 from app.redemption.commands import reward_commands
+from app.redemption.projection import CAUSE_TOTALS
 from app.settlement import routes as settlement_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
@@ -152,6 +153,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         redemption_routes,
         redemption_staff_routes,
         voucher_routes,
+        cause_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
@@ -170,6 +172,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for load in (merchants.load_reference, catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
+    register_projection(app, CAUSE_TOTALS)
     activities_jobs = (BACKTEST_JOB, EVIDENCE_JOB, REVIEWS_JOB)
     for job in (
         *ledger_jobs.JOBS,
