@@ -111,15 +111,18 @@ def _suggestions(tried: Sequence[tuple[int, Change]], outcome: Mapping[str, Any]
         {
             "change": change.change,
             "extra_points": extra,
-            "impact": [
-                claim
-                for claim in impact_codes(impact.claim_impact(impact_subject(change.facts)))
-                if claim not in outcome["impact"]
-            ],
+            "impact": _added_impact(change, outcome),
             "text": change.text(extra, locale),
         }
         for extra, change in gains[:SUGGESTIONS_MAX]
     ]
+
+
+def _added_impact(change: Change, outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if change.avoiding is None:
+        return []
+    claims = impact_codes(impact.claim_impact(impact_subject(change.avoiding)))
+    return [claim for claim in claims if claim not in outcome["impact"]]
 
 
 def _spendable(account: ledger.AccountState, moment: datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from app.campaigns.service import Prospects
 from app.catalog.service import Alternative, CatalogReference, ProductFacts, judge_line, name_in, packaging_name
 
 SUGGESTIONS_MAX = 5
-ORDER_TRIED_MAX, PACKAGING_TRIED_MAX, PRODUCTS_TRIED_MAX = 3, 2, 2  # each costs an evaluation
+ORDER_TRIED_MAX, PACKAGING_TRIED_MAX, PRODUCTS_TRIED_MAX = 3, 1, 2  # each costs an evaluation
 _TEXTS = {
     "en": {
         "order": "Choose “{option}” and earn {points}.",
@@ -38,10 +38,14 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing changed: what the contract calls it, the facts with it, and the words for it but for the points."""
+    """One thing changed: what the contract calls it, the facts with it, and the words for it but for the points.
+
+    ``avoiding`` are facts with all the impact that it adds, None where it adds none.
+    """
 
     change: dict[str, Any]
     facts: Facts
+    avoiding: Facts | None
     kind: str
     names: Mapping[str, str]
 
@@ -179,7 +183,8 @@ def _with_option(held: Sequence[str], code: str, reference: CatalogReference) ->
 def _with_packaging(facts: Facts, code: str, words: _Words) -> Change:
     packaging = _with_option(facts["packaging"], code, words.reference)
     changed = {**facts, "packaging": packaging}
-    return Change({"packaging": packaging}, changed, "order", {"option": words.option(code)})
+    alone = {**facts, "packaging": [code], "lines": []}
+    return Change({"packaging": packaging}, changed, alone, "order", {"option": words.option(code)})
 
 
 def _with_line_packaging(facts: Facts, place: int, code: str, words: _Words) -> Change:
@@ -187,7 +192,7 @@ def _with_line_packaging(facts: Facts, place: int, code: str, words: _Words) -> 
     packaging = _with_option(line["packaging"], code, words.reference)
     changed = _with_line(facts, place, {**line, "packaging": packaging})
     change = {"lines": [{"id": line["id"], "packaging": packaging}]}
-    return Change(change, changed, "line", {"line": _label(line), "option": words.option(code)})
+    return Change(change, changed, changed, "line", {"line": _label(line), "option": words.option(code)})
 
 
 def _with_product(cart: Facts, facts: Facts, place: int, rank: int, shop: Shop, words: _Words) -> Change:
@@ -203,7 +208,7 @@ def _with_product(cart: Facts, facts: Facts, place: int, rank: int, shop: Shop, 
     judged = judge_line(line["certifications"], other.facts, shop.day, shop.accepted)
     changed = _with_line(facts, place, line_facts({**line, **change}, judged))
     names = {"product": name_in(other.names, words.locale) or other.sku, "line": _label(line)}
-    return Change({"lines": [change]}, changed, "product", names)
+    return Change({"lines": [change]}, changed, changed if "packaging" in change else None, "product", names)
 
 
 def _with_line(facts: Facts, place: int, line: Facts) -> Facts:
