@@ -7,13 +7,15 @@ and budgets, and what the member's days add up to.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
+from app.activities import queries
+from app.activities.again import worth_of
 from app.activities.reading import facts_of_stored, impact_subject
 from app.campaigns.models import BudgetSlot
 from app.core.database import db
@@ -90,7 +92,7 @@ def faults() -> list[str]:
     drain()
     activities = left_of_all()
     found = [f"ledger: {each}" for each in ledger.verify(ledger.Verification())]
-    for check in (_lots, _impact, _limits, _budgets, _days):
+    for check in (_lots, _again, _impact, _limits, _budgets, _days):
         found += check(activities)
     db.session.rollback()
     return found
@@ -114,6 +116,17 @@ def _lots(activities: list[Left]) -> Iterator[str]:
     for (activity_id, _, rule), (stands, expired) in lots.items():
         if not 0 <= stands <= expired:
             yield f"lots of {activity_id} {rule}: {stands} stand, worth nothing, expired {expired}"
+
+
+def _again(activities: list[Left]) -> Iterator[str]:
+    """Evaluated again as it came, by what was kept of that moment, every activity is worth what it was paid."""
+    for each in activities:
+        stored = queries.find_stored(db.session, each.row.member_id, each.row.activity_id)
+        assert stored is not None
+        paid = replace(stored, worth=None).paid()
+        worth = worth_of(stored, stored.facts())
+        if worth != paid:
+            yield f"again {each.row.activity_id}: worth {worth}, paid {paid}"
 
 
 def _claimed(each: Left) -> Counter[str]:

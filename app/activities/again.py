@@ -113,12 +113,11 @@ def worth_of(stored: Stored, facts: Mapping[str, Any] | None) -> dict[RuleId, in
     """Return what each rule would have paid for ``facts`` when the activity was evaluated."""
     if facts is None:
         return {}
-    outcome = stored.outcome
     book = campaigns.book_of_versions(stored.versions(), paused_then(stored))
     merchant = merchants.get_merchant(stored.merchant_id)
     for_rules = {"id": str(merchant.merchant_id), "key": merchant.key}
     evaluation = campaigns.evaluate_by(book, facts, stored.member(), for_rules, stored.recorded_at)
-    settlement = campaigns.settle(evaluation, headroom_then(outcome))
+    settlement = campaigns.settle(evaluation, headroom_then(stored))
     worth: dict[RuleId, int] = {}
     for granted in settlement.granted:
         rule = granted.desired.rule
@@ -147,22 +146,23 @@ def paused_then(stored: Stored) -> set[UUID]:
     return {of_version[0].campaign_id for of_version in rules.values() if of_version}
 
 
-def headroom_then(outcome: Mapping[str, Any]) -> campaigns.Headroom:
+def headroom_then(stored: Stored) -> campaigns.Headroom:
     """Return what limits and budgets granted then: what was taken of them, and nothing where they gave nothing.
 
     A limit of a rule that did not want to pay is not named: what it would have left is not known, and whatever the
-    rule gains by a return is paid out of what others lose.
+    rule gains by a return is paid out of what others lose. A campaign that paid and spent nothing has no budget: what
+    is said to be exhausted is a limit of the rule's, or of a rule that it multiplies.
     """
+    outcome, rules = stored.outcome, stored.rules()
     left = {}
     for each in campaigns.taken_from_codes(outcome.get("taken", ())):
         left[each.campaign_id, each.rule, each.limit] = each.amount
     funds = {UUID(campaign_id): points for campaign_id, points in outcome.get("spent", {}).items()}
-    refused = [each for each in outcome["missed"] if each["code"].startswith(("limit_reached", "budget_exhausted"))]
-    rules = campaigns.rules_of_versions({UUID(each["version_id"]) for each in refused}) if refused else {}
-    for each in refused:
-        for rule in rules[UUID(each["version_id"])]:
-            if rule.key == each["rule"]:
-                left |= {(rule.campaign_id, rule.key, limit.key): 0 for limit in rule.limits}
-                if each["code"] == "budget_exhausted":
-                    funds.setdefault(rule.campaign_id, 0)
+    paid = {rules[each["version_id"], each["rule"]].campaign_id for each in outcome["awards"]}
+    for each in outcome["missed"]:
+        if each["code"].startswith(("limit_reached", "budget_exhausted")):
+            rule = rules[each["version_id"], each["rule"]]
+            left |= {(rule.campaign_id, rule.key, limit.key): 0 for limit in rule.limits}
+            if each["code"] == "budget_exhausted" and rule.campaign_id not in paid:
+                funds.setdefault(rule.campaign_id, 0)
     return campaigns.Headroom(left, funds)

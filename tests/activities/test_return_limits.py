@@ -190,6 +190,19 @@ def test_where_another_rule_of_the_group_would_pay_the_activity_is_worth_that(ti
     assert till.give_back(1) == 40
 
 
+@pytest.mark.parametrize("budget", [None, {"points": 1000}], ids=["no budget", "budget"])
+@pytest.mark.parametrize("by", ["campaign", "merchant"])
+def test_a_rule_whose_limit_was_used_up_takes_nothing_of_the_others(till, by, budget):
+    once = rule("once", scope="activity", limits=[{"unit": "count", "by": by, "per": "day", "amount": 1}])
+    save(once, rule("each", award={"type": "per_unit", "points": 1}), budget=budget)
+    assert till.buy(4) == 40 + 4
+    assert till.buy(6) == 6
+    assert till.give_back(2, 2) == 2
+    assert till.give_back(1, 1) == 11
+    assert till.give_back(1) == 33
+    assert till.give_back(2) == 4
+
+
 def test_a_budget_that_changes_meanwhile_gets_back_what_belongs_to_it(till):
     save(rule(), budget={"points": 100})
     assert till.buy(10) == 100

@@ -223,7 +223,7 @@ def as_before(settings):
 
 GOLD = {
     "key": "gold", "labels": {"en": "Gold"}, "kind": "purchase", "scope": "line",
-    "when": "member.tier == 'gold' && member.age_days >= 3", "award": {"type": "per_unit", "points": 100},
+    "when": "member.tier == 'gold' && member.age_days >= 2", "award": {"type": "per_unit", "points": 100},
 }  # fmt: skip
 
 

@@ -52,7 +52,8 @@ class World:
     """Everybody's members in one mode of the one merchant."""
 
     def __init__(self, shop: world.Shop, live: bool, numbers: list[int]) -> None:
-        self.origin = Source(merchants.authenticate((shop.live if live else shop.test)["Authorization"][7:]))
+        key = (shop.live if live else shop.test)["Authorization"].removeprefix("Bearer ")
+        self.origin = Source(merchants.authenticate(key), is_age_bounded=False)
         enrolled = members.enrol_many(len(numbers), live=live, moment=now())
         self.members = {number: member.member_id for number, member in zip(numbers, enrolled, strict=True)}
         self.numbers = {member_id: number for number, member_id in self.members.items()}
