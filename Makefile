@@ -70,11 +70,12 @@ lint: setup ## Lint, and prove the import directions
 types: setup ## Check the types
 	@$(PYTHON) -m mypy
 
-test-properties: setup ## Run the property tests at length
-	@TEST_PROFILE=long exec $(PYTHON) -m pytest tests/properties $(ARGS)
+test-properties: setup ## Run the property tests at length, and a month of real baskets with returns
+	@TEST_PROFILE=long exec $(PYTHON) -m pytest tests/properties tests/scenarios/test_month_of_returns.py $(ARGS)
 
 test-concurrency: setup ## Run the concurrency tests at length, and kill the web twenty times
-	@TEST_PROFILE=long exec $(PYTHON) -m pytest tests/concurrency tests/scenarios/test_kill_nine.py $(ARGS)
+	@TEST_PROFILE=long exec $(PYTHON) -m pytest tests/concurrency tests/scenarios/test_kill_nine.py \
+		tests/scenarios/test_kill_redemptions.py $(ARGS)
 
 migration: setup ## Write a migration from the models' changes: make migration MESSAGE="add tiers"
 	@[ -n "$(MESSAGE)" ] || { echo 'Say what it does: make migration MESSAGE="add tiers"' >&2; exit 1; }

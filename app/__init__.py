@@ -58,6 +58,12 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
+from app.redemption import catalogue_routes, cause_routes, redemption_routes, redemption_staff_routes, voucher_routes
+from app.redemption import jobs as redemption_jobs
+from app.redemption import reward_routes as rewards_routes
+from app.redemption.commands import reward_commands
+from app.redemption.projection import CAUSE_TOTALS
+from app.settlement import routes as settlement_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -141,19 +147,41 @@ def create_app(settings: Settings | None = None) -> Flask:
         evidence_routes,
         self_declared_routes,
         review_routes,
+        settlement_routes,
+        rewards_routes,
+        catalogue_routes,
+        redemption_routes,
+        redemption_staff_routes,
+        voucher_routes,
+        cause_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
     documentation.register_documentation(app, api)
     commands.register_commands(app)
-    rooms_commands = (projection_commands, staff_commands, catalog_commands, ledger_commands, impact_commands)
-    for command in (*rooms_commands, *demo_commands):
+    for command in (
+        projection_commands,
+        staff_commands,
+        catalog_commands,
+        ledger_commands,
+        impact_commands,
+        reward_commands,
+        *demo_commands,
+    ):
         app.cli.add_command(command)
     for load in (merchants.load_reference, catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
+    register_projection(app, CAUSE_TOTALS)
     activities_jobs = (BACKTEST_JOB, EVIDENCE_JOB, REVIEWS_JOB)
-    for job in (*ledger_jobs.JOBS, *impact_jobs.JOBS, *campaigns_jobs.JOBS, *forgetting_jobs(), *activities_jobs):
+    for job in (
+        *ledger_jobs.JOBS,
+        *impact_jobs.JOBS,
+        *campaigns_jobs.JOBS,
+        *redemption_jobs.JOBS,
+        *forgetting_jobs(),
+        *activities_jobs,
+    ):
         register_job(app, job)
     register_delivery(app)
     register_tokens(app, settings)

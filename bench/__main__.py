@@ -1,4 +1,4 @@
-"""``make bench``: awards over HTTP, marks of the ledger and of campaigns, as ratios to pgbench running bare SQL.
+"""``make bench``: awards over HTTP, marks of ledger, campaigns and redemptions, as ratios to pgbench running bare SQL.
 
 Everything runs on this machine against servers of the bench's own, with durability on. The measurements take turns,
 round by round, so that a drift of the machine's speed meets all of them; medians are what is printed.
@@ -15,9 +15,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 from rich.console import Console
@@ -25,14 +26,15 @@ from rich.table import Table
 
 from app import create_app
 from app.core import embedded, migrate, serving
-from bench import bare_sql, campaigns, ledger, world
+from bench import bare_sql, campaigns, ledger, redemptions, world
 from config import load_settings
 
 HOST = "127.0.0.1"
 CONNECTIONS = 16
 BATCH_CONNECTIONS = 4
-MARKS = (*ledger.MARKS, *campaigns.MARKS)
+MARKS = (*ledger.MARKS, *campaigns.MARKS, *redemptions.MARKS)
 LOAD = Path(__file__).with_name("load.lua")
+REDEEM = Path(__file__).with_name("redeem.lua")
 # name, activities a request (0: the single route), lines an activity, goal as a ratio to P1
 MEASUREMENTS = (
     ("single, 1 line", 0, 1, 0.3),
@@ -42,9 +44,9 @@ MEASUREMENTS = (
 )
 
 
-def _awards(owner_url: str) -> int:
+def _postings(owner_url: str, kind: str) -> int:
     with psycopg.connect(owner_url) as connection:
-        row = connection.execute("SELECT count(*) FROM posting WHERE kind = 'award'").fetchone()
+        row = connection.execute("SELECT count(*) FROM posting WHERE kind = %s", [kind]).fetchone()
         assert row is not None
         return int(row[0])
 
@@ -60,22 +62,28 @@ class Load:
 
     def send(self, activities: int, lines: int, seconds: int, members: int = world.MEMBERS) -> ledger.Sent:
         """Send for so long and return what came of it; raises for any refusal."""
-        environment = os.environ | {
-            "ACTIVITIES": str(activities), "LINES": str(lines), "MEMBERS": str(members), "RUN": f"{time.time_ns()}",
-            "KEY": f"Bearer {self.key}",
-        }  # fmt: skip
-        connections = str(BATCH_CONNECTIONS if activities else CONNECTIONS)
-        before, started = _awards(self.owner_url), time.monotonic()
+        given = {"ACTIVITIES": f"{activities}", "LINES": f"{lines}", "MEMBERS": f"{members}"}
+        connections = BATCH_CONNECTIONS if activities else CONNECTIONS
+        return self._run(LOAD, "award", given | {"KEY": f"Bearer {self.key}"}, connections, seconds)
+
+    def redeem(self, tokens: Path, rewards: Sequence[UUID], seconds: int) -> ledger.Sent:
+        """Let the shoppers of ``tokens`` redeem for so long; as ``send``."""
+        given = {"TOKENS": f"{tokens}", "REWARDS": " ".join(str(reward) for reward in rewards)}
+        return self._run(REDEEM, "spend", given, CONNECTIONS, seconds)
+
+    def _run(self, script: Path, kind: str, given: dict[str, str], connections: int, seconds: int) -> ledger.Sent:
+        environment = os.environ | given | {"RUN": f"{time.time_ns()}"}
+        before, started = _postings(self.owner_url, kind), time.monotonic()
         done = subprocess.run(
-            [self.wrk, "-t", "1", "-c", connections, "-d", f"{seconds}s", "--timeout", "60s", "--latency", "-s",
-             str(LOAD), self.url],
+            [self.wrk, "-t", "1", "-c", f"{connections}", "-d", f"{seconds}s", "--timeout", "60s", "--latency", "-s",
+             str(script), self.url],
             env=environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
         elapsed = time.monotonic() - started
         if "Non-2xx" in done.stdout or re.search(r"Socket errors: .*[1-9]", done.stdout):
             raise RuntimeError(done.stdout)
         p50_ms, p99_ms = (_taken_ms(done.stdout, percent) for percent in (50, 99))
-        return ledger.Sent((_awards(self.owner_url) - before) / elapsed, p50_ms, p99_ms)
+        return ledger.Sent((_postings(self.owner_url, kind) - before) / elapsed, p50_ms, p99_ms)
 
 
 def _taken_ms(told: str, percent: int) -> float:
@@ -120,7 +128,7 @@ def _measure(
             web = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
             load = Load(wrk, url, made.key, owner_url)
             long, short, *expiring = made.others
-            bench = ledger.Bench(app, owner_url, load.send, seconds, made.awarded, long, short, expiring)
+            bench = ledger.Bench(app, owner_url, load.send, load.redeem, seconds, made.awarded, long, short, expiring)
             pgbench = str(embedded.binary("pgbench"))
             try:
                 _wait_until_ready(url)
@@ -173,7 +181,7 @@ def _show(found: dict[str, list[float]]) -> None:
 
 
 def _show_marks(found: Found) -> None:
-    table = Table(title="Marks of the ledger and of campaigns, median of the rounds")
+    table = Table(title="Marks of the ledger, of campaigns and of redemptions, median of the rounds")
     for column in ("what", "ratio", "goal", "min - max", "the round in the middle"):
         table.add_column(column, justify="left" if column in ("what", "the round in the middle") else "right")
     for mark in MARKS:

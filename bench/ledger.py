@@ -43,11 +43,12 @@ class Sent(NamedTuple):
 
 @dataclass
 class Bench:
-    """Where the marks run: the application, its web server and load, and members that only marks touch."""
+    """Where the marks run: the application, its web server and loads, and members that only marks touch."""
 
     app: Flask
     owner_url: str
     load: Callable[..., Sent]
+    redeem: Callable[..., Sent]
     seconds: int
     awarded: list[UUID]
     long: UUID

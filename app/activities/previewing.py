@@ -59,8 +59,19 @@ def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -
         **render(outcome, campaigns.explainer(locale)),
         "suggestions": _suggestions(tried, outcome, locale),
         "member_id": None if member is None else str(member.member_id),
-        "spendable": None if found is None or found.account is None else _spendable(found.account, moment),
+        "spendable": None if found is None or found.account is None else _spendable(found.account, facts, moment),
     }
+
+
+def read_cart(merchant: MerchantPrincipal, cart: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """Return a cart that ``CartSchema`` has read as rules see it, each line with the certificates that are valid.
+
+    Raises ValidationProblem for codes that nobody knows and PackagingConflict, with pointers into the cart.
+    """
+    check_against_reference(cart, catalog.reference(), merchant.max_evidence)
+    occurred_at = cart["occurred_at"] or moment
+    [terms] = catalog.certificate_terms(merchant.id, merchant.live, [(cart["lines"], occurred_at)])
+    return facts_of(cart, occurred_at, merchant.default_evidence, terms)
 
 
 def _read_shop(
@@ -125,11 +136,12 @@ def _added_impact(change: Change, outcome: Mapping[str, Any]) -> list[dict[str, 
     return [claim for claim in claims if claim not in outcome["impact"]]
 
 
-def _spendable(account: ledger.AccountState, moment: datetime) -> dict[str, Any]:
-    """Return what the member could spend, and its worth: what was read with the member unless something is due."""
+def _spendable(account: ledger.AccountState, facts: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """Return what the member could spend on the cart, and its worth: what was read unless something is due."""
     settings = programme.current()
     points = account.available
     if not ledger.plan_for(account).is_settled(moment):
         wallet = ledger.read_wallet(account.member_id)
         points = 0 if wallet.debt else wallet.available
+    points = ledger.spendable_points(points, facts["total"], facts["currency"])
     return {"points": points, "worth": settings.worth(points), "currency": settings.currency}

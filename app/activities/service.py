@@ -12,9 +12,10 @@ from app.activities.errors import ActivityNotFound
 from app.activities.evaluating import Source, example_facts
 from app.activities.intake import report_many
 from app.activities.outcome import Accepted, render
-from app.activities.previewing import preview
+from app.activities.previewing import preview, read_cart
 from app.activities.queries import Found
 from app.activities.rounds import Result
+from app.activities.schemas import CartSchema
 from app.activities.sharing import report_one
 from app.campaigns import service as campaigns
 from app.core.clock import format_time
@@ -22,9 +23,9 @@ from app.core.database import db, driver_connection
 from app.core.schemas import EXTERNAL_ID
 from app.merchants.service import MerchantPrincipal
 
-__all__ = ["Accepted", "Result", "Source", "answer", "claim_activity", "complete_activity", "example_facts",
-           "get_activity", "get_own_activity", "list_own_activities", "preview", "report_many",
-           "report_one"]  # fmt: skip
+__all__ = ["Accepted", "CartSchema", "Result", "Source", "answer", "claim_activity", "complete_activity",
+           "example_facts", "get_activity", "get_own_activity", "list_own_activities", "preview", "read_cart",
+           "report_many", "report_one"]  # fmt: skip
 
 
 def answer(accepted: Accepted, words: campaigns.Words) -> dict[str, Any]:

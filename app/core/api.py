@@ -32,6 +32,13 @@ def read_json(bytes_max: int = BODY_BYTES_MAX, standalone: str = "") -> Any:
     return strict_json.loads(read_body(bytes_max), standalone)
 
 
+def read_csv(bytes_max: int = BATCH_BYTES_MAX) -> bytes:
+    """Return the request's body, declared as CSV, as it was sent; raise the problem for a wrong type or length."""
+    if request.mimetype != "text/csv":
+        raise errors.UnsupportedMediaType("The body must be text/csv.")
+    return read_body(bytes_max)
+
+
 def read_body(bytes_max: int) -> bytes:
     """Return the request's body as it came; raise PayloadTooLarge beyond ``bytes_max``, whatever length it claims."""
     if (request.content_length or 0) > bytes_max:

@@ -38,14 +38,18 @@ def code_from_bytes(raw: bytes, length: int) -> str:
             return symbols + ALPHABET[check]
 
 
-def normalise_code(text: str) -> str | None:
-    """Return the code that ``text`` spells, None where it spells none or the check symbol is wrong."""
+def bare_code(text: str) -> str | None:
+    """Return the symbols that ``text`` spells, whether or not the last checks the others; None: it spells none."""
     if not text.isascii() or len(text) > TEXT_LENGTH_MAX:
         return None
     code = text.upper().translate(_LOOK_ALIKES)
-    if len(code) < 2 or any(symbol not in _VALUES for symbol in code):
-        return None
-    return code if _check_value(code[:-1]) == _VALUES[code[-1]] else None
+    return code if len(code) >= 2 and all(symbol in _VALUES for symbol in code) else None
+
+
+def normalise_code(text: str) -> str | None:
+    """Return the code that ``text`` spells, None where it spells none or the check symbol is wrong."""
+    code = bare_code(text)
+    return code if code is not None and _check_value(code[:-1]) == _VALUES[code[-1]] else None
 
 
 def format_code(code: str, group: int = 3) -> str:

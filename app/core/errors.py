@@ -109,7 +109,7 @@ class PayloadTooLarge(ProblemError):
 
 
 class UnsupportedMediaType(ProblemError):
-    """The body is not declared as JSON."""
+    """The body is not declared as what the route reads: JSON, unless it says otherwise."""
 
     status, code, title = 415, "unsupported_media_type", "The body must be application/json"
 

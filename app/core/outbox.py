@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Index, SmallInteger, String, text
+from sqlalchemy import BigInteger, Boolean, DateTime, Index, SmallInteger, String, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import db
+from app.core.unit_of_work import unit_of_work
 
 PARTITIONS = 64
 
@@ -65,6 +66,9 @@ class FactKind(enum.StrEnum):
     COMPLETED = "completed"
     CORRECTED = "corrected"
     BUDGET = "budget"
+    REDEMPTION = "redemption"
+    DONATION = "donation"
+    LOW_STOCK = "low_stock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +85,19 @@ class Fact:
 def partition_of(member_id: UUID) -> int:
     """Return the partition, 0 to 63, of a member: the low bits of a UUIDv7 are random."""
     return member_id.int % PARTITIONS
+
+
+def add_subject_fact(subject_id: UUID, kind: FactKind, payload: dict[str, Any], moment: datetime) -> None:
+    """Write a fact about a subject that is no member, such as a campaign, under its id; joins the unit of work.
+
+    Facts of one subject are in order, whoever the subject is: the caller has locked it.
+    """
+    with unit_of_work() as session:
+        newest = session.scalar(select(func.max(OutboxRow.version)).where(OutboxRow.member_id == subject_id))
+        session.add(
+            OutboxRow(
+                member_id=subject_id, version=(newest or 0) + 1, partition=partition_of(subject_id), kind=kind,
+                payload=payload, recorded_at=moment,
+            )
+        )  # fmt: skip
+        session.flush()

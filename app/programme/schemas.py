@@ -88,3 +88,36 @@ class ProgrammeSchema(Schema):
         load_default=100,
         metadata={"description": "The most points that all that a member declares in one day can earn."},
     )
+    hold_points_min = Integer(
+        minimum=1,
+        maximum=10**9,
+        load_default=1,
+        metadata={"description": "The fewest points that pay for an order."},
+    )
+    hold_points_multiple = Integer(
+        minimum=1,
+        maximum=10**9,
+        load_default=1,
+        metadata={"description": "Orders are paid with whole multiples of so many points."},
+    )
+    hold_order_percent_max = Integer(
+        minimum=1,
+        maximum=100,
+        load_default=100,
+        metadata={"description": "How much of an order points may pay; below 100 a hold must name the order's total."},
+    )
+    hold_unconfirmed_points_max = Integer(
+        minimum=0,
+        maximum=10**12,
+        allow_none=True,
+        load_default=5_000,
+        metadata={
+            "description": "A linked shopper confirms in the app what pays an order with more points; null asks nobody."
+        },
+    )
+    hold_confirmation_seconds = Integer(
+        minimum=10,
+        maximum=86_400,
+        load_default=300,
+        metadata={"description": "How long the shopper has to confirm; after that the points go back."},
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from app.core.unit_of_work import unit_of_work
 from app.programme.models import ProgrammeVersion
 from app.programme.schemas import ProgrammeSchema, check_time_zone
 
-__all__ = ["Programme", "change", "check_time_zone", "current", "on_changed"]
+__all__ = ["Programme", "as_of", "at_version", "change", "check_time_zone", "current", "on_changed"]
 
 DEFAULTS: dict[str, Any] = {
     "name": "Greenpoints",
@@ -38,6 +39,11 @@ DEFAULTS: dict[str, Any] = {
     "self_declared_kinds": ["packaging_return", "recycling", "repair", "custom"],
     "self_declared_activities_max_daily": 5,
     "self_declared_points_max_daily": 100,
+    "hold_points_min": 1,
+    "hold_points_multiple": 1,
+    "hold_order_percent_max": 100,
+    "hold_unconfirmed_points_max": 5_000,
+    "hold_confirmation_seconds": 300,
 }
 _schema = ProgrammeSchema()
 ChangeHook = Callable[[Mapping[str, Any], Mapping[str, Any], datetime], object]
@@ -65,6 +71,9 @@ class Programme:
     those that a line states (``stated``), that a product holds (``registered``), that staff looked up (``verified``).
     Where ``activity_extends_expiry_months`` is set, an activity that earns lets all points of its member live that
     many months from its day on, at least.
+    An order is paid with at least ``hold_points_min`` points, in whole multiples of ``hold_points_multiple``, up to
+    ``hold_order_percent_max`` of it. A linked shopper confirms what is more than ``hold_unconfirmed_points_max`` (None:
+    nothing) within ``hold_confirmation_seconds``.
     """
 
     version: int
@@ -84,11 +93,21 @@ class Programme:
     self_declared_activities_max_daily: int
     self_declared_points_max_daily: int
     activity_extends_expiry_months: int | None = None
+    hold_points_min: int = 1
+    hold_points_multiple: int = 1
+    hold_order_percent_max: int = 100
+    hold_unconfirmed_points_max: int | None = None
+    hold_confirmation_seconds: int = 300
 
     @cached_property
     def zone(self) -> ZoneInfo:
         """The programme's time zone."""
         return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def point_worth(self) -> Fraction:
+        """What one point is worth in minor units of the programme's currency, exactly."""
+        return Fraction(self.point_value_micros * minor_units(self.currency), 10**6)
 
     def worth(self, points: int) -> int:
         """Return what ``points`` are worth in whole minor units of the programme's currency, rounded down."""
@@ -122,6 +141,20 @@ _snapshot = cache.Snapshot("programme", _load)
 def current() -> Programme:
     """Return the settings in force; the defaults where none were stored."""
     return _snapshot.get()
+
+
+def at_version(version: int | None) -> Programme:
+    """Return the settings of that version, which was in force once; None is the one in force now."""
+    newest = current()
+    if version is None or version == newest.version:
+        return newest
+    return _programme(db.session.get(ProgrammeVersion, version))
+
+
+def as_of(moment: datetime) -> Programme:
+    """Return the settings that were in force just before ``moment``."""
+    query = select(ProgrammeVersion).where(ProgrammeVersion.created_at < moment)
+    return _programme(db.session.scalar(query.order_by(ProgrammeVersion.version.desc()).limit(1)))
 
 
 def change(document: dict[str, Any], seen: Seen | None = None) -> Programme:

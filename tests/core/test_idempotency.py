@@ -18,7 +18,7 @@ from app.core.cache import ConfigVersion
 from app.core.clock import now
 from app.core.database import db
 from app.core.errors import Conflict, ServiceUnavailable, TooManyRequests
-from app.core.idempotency import IdempotencyRecord, forget_old_keys, idempotent
+from app.core.idempotency import IdempotencyRecord, forget_old_keys, idempotent, sealed_idempotent
 from app.core.unit_of_work import after_commit, transactional
 from tests.conftest import OutsideClient
 from tests.core.conftest import MakeApp
@@ -57,6 +57,8 @@ def idempotent_app(make_app: MakeApp, work: Work) -> Iterator[Flask]:
     view = member_only(transactional(idempotent(lambda **_: work())))
     for name in ("one", "two"):
         app.add_url_rule(f"/{name}/<int:number>", name, view, methods=["POST", "PUT"])
+    sealed = member_only(transactional(sealed_idempotent(lambda **_: work())))
+    app.add_url_rule("/sealed/<int:number>", "sealed", sealed, methods=["POST"])
     register_authenticator(app, "who-", lambda token: Principal("member", UUID(int=int(token[4:])), live=True))
     with app.app_context():
         yield app
@@ -101,6 +103,22 @@ def test_the_same_request_again_gets_the_first_answer(send: Send, work: Work) ->
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.headers["Cache-Control"] == first.headers["Cache-Control"] == "no-store"
+
+
+def test_a_sealed_answer_is_given_again_and_its_row_tells_nothing(send: Send, work: Work) -> None:
+    body = {"code": "7ZK3Q-F92MX"}
+    first, again = send(path="/sealed/1", body=body), send(path="/sealed/1", body=body)
+    assert (first.status_code, again.status_code, work.count) == (201, 201, 1)
+    assert first.data == again.data
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert send(path="/sealed/1", body={"code": "other"}).json["code"] == "idempotency_key_reused"
+    [kept] = db.session.scalars(select(IdempotencyRecord)).all()
+    assert b"7ZK3Q" in first.data
+    assert b"7ZK3Q" not in bytes(kept.body)
+    db.session.rollback()
+    send(path="/one/1", body=body)
+    fingerprints = {bytes(each) for each in db.session.scalars(select(IdempotencyRecord.fingerprint))}
+    assert len(fingerprints) == 2, "the open one, of the same body, could be tried out"
 
 
 def test_the_key_with_another_body_is_refused_and_keeps_the_first_answer(send: Send, work: Work) -> None:

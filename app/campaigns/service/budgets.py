@@ -18,7 +18,7 @@ from app.campaigns.models import BudgetNotice, BudgetSlot, Campaign
 from app.campaigns.usage_rows import SLOTS
 from app.core.clock import now
 from app.core.database import db, driver_connection
-from app.core.outbox import FactKind, OutboxRow, partition_of
+from app.core.outbox import FactKind, add_subject_fact
 from app.core.unit_of_work import retry_transient, unit_of_work
 from app.ledger import service as ledger
 
@@ -213,21 +213,9 @@ def notice_budget(campaign_id: UUID) -> list[int]:
         ]
         for percent in reached:
             session.add(BudgetNotice(campaign_id=campaign_id, percent=percent, noticed_at=now()))
-            _add_fact(session, campaign_id, percent, budget)
+            payload = {"campaign": str(campaign_id), "percent": percent, "points": budget.points, "paid": budget.paid}
+            add_subject_fact(campaign_id, FactKind.BUDGET, payload, now())
     return reached
-
-
-def _add_fact(session: _Session, campaign_id: UUID, percent: int, budget: Budget) -> None:
-    """Write the fact under the campaign's id: facts of one subject are in order, whoever the subject is."""
-    newest = session.scalar(select(func.max(OutboxRow.version)).where(OutboxRow.member_id == campaign_id))
-    payload = {"campaign": str(campaign_id), "percent": percent, "points": budget.points, "paid": budget.paid}
-    session.add(
-        OutboxRow(
-            member_id=campaign_id, version=(newest or 0) + 1, partition=partition_of(campaign_id),
-            kind=FactKind.BUDGET, payload=payload, recorded_at=now(),
-        )
-    )  # fmt: skip
-    session.flush()
 
 
 def notice_budgets() -> int:

@@ -1,7 +1,7 @@
 """Use cases of the ledger; nobody else writes its tables."""
 
 from app.ledger.awarding import AccountState, Award, AwardedActivity, MemberPlan, plan_activity, plan_for
-from app.ledger.booking import AccountBook
+from app.ledger.booking import BUCKETS, AccountBook
 from app.ledger.lots import ExpiryTerms, LotState, PendingTerms, available_time, expiry_time
 from app.ledger.service.awards import award_in_book, open_accounts, start_write, write_beside
 from app.ledger.service.books import (
@@ -15,6 +15,7 @@ from app.ledger.service.books import (
     write_books_of,
 )
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.checkout import spendable_points
 from app.ledger.service.corrections import PaidLot, TakenBack, complete_lots, load_paid_lots, take_back
 from app.ledger.service.history import (
     HistoryPage,
@@ -29,16 +30,19 @@ from app.ledger.service.holds import (
     capture_hold,
     find_hold_owner,
     get_hold,
+    hold_in_book,
     hold_points,
-    refund_spend,
     release_hold,
-    spend_points,
 )
+from app.ledger.service.order_payments import OrderPayment, list_order_payers, list_order_payments
 from app.ledger.service.reading import Wallet, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
+from app.ledger.service.spending import refund_in_book, refund_spend, spend_in_book, spend_points
+from app.ledger.spending import SpendAsRead, spend_as_read, write_as_read
 from app.ledger.verification import Verification, verify
 
 __all__ = [
+    "BUCKETS",
     "POINTS_MAX",
     "AccountBook",
     "AccountState",
@@ -48,9 +52,11 @@ __all__ = [
     "HistoryPage",
     "LotState",
     "MemberPlan",
+    "OrderPayment",
     "PaidLot",
     "PendingTerms",
     "Posted",
+    "SpendAsRead",
     "Statement",
     "TakenBack",
     "Verification",
@@ -67,8 +73,11 @@ __all__ = [
     "find_hold_owner",
     "get_hold",
     "give_points",
+    "hold_in_book",
     "hold_points",
     "list_entries",
+    "list_order_payers",
+    "list_order_payments",
     "load_paid_lots",
     "lock_account",
     "lock_accounts",
@@ -79,17 +88,22 @@ __all__ = [
     "read_history",
     "read_statement",
     "read_wallet",
+    "refund_in_book",
     "refund_spend",
     "release_hold",
     "reverse_points",
     "settle_due",
     "settle_due_accounts",
+    "spend_as_read",
+    "spend_in_book",
     "spend_points",
+    "spendable_points",
     "start_write",
     "statement_chunks",
     "sum_paid",
     "take_back",
     "verify",
+    "write_as_read",
     "write_beside",
     "write_books_of",
     "write_off_debt",

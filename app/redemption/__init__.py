@@ -1,0 +1,1 @@
+"""What points can be turned into: rewards, vouchers, redemptions, causes."""
