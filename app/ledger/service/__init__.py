@@ -36,7 +36,7 @@ from app.ledger.service.holds import (
     spend_in_book,
     spend_points,
 )
-from app.ledger.service.reading import Wallet, read_wallet, sum_paid
+from app.ledger.service.reading import Balance, Wallet, read_balance, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
 from app.ledger.spending import spend_as_read, write_as_read
 from app.ledger.verification import Verification, verify
@@ -48,6 +48,7 @@ __all__ = [
     "AccountState",
     "Award",
     "AwardedActivity",
+    "Balance",
     "ExpiryTerms",
     "HistoryPage",
     "LotState",
@@ -81,6 +82,7 @@ __all__ = [
     "open_book",
     "plan_activity",
     "plan_for",
+    "read_balance",
     "read_history",
     "read_statement",
     "read_wallet",
