@@ -23,11 +23,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.activities import rounds
-from app.activities.coalescing import Coalescer
 from app.activities.evaluating import Source
 from app.activities.intake import read_report, report_alone, report_many
 from app.activities.reading import Report
 from app.activities.rounds import ALONE, Left, Result, Why
+from app.core.coalescing import Coalescer
 from app.core.errors import ValidationProblem
 from app.core.unit_of_work import in_unit_of_work
 

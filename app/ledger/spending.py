@@ -7,7 +7,11 @@ read are right at the write; else nothing is written. It waits for no account: o
 about to change.
 """
 
-from app.core.guarded_write import GuardedWrite, RowShape, source_text
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.core.guarded_write import GuardedWrite, RowShape, form_of, source_text, source_values
 from app.ledger.awarding import ENTRY, OUTBOX
 from app.ledger.booking import ALLOCATION, POSTING, AccountBook
 
@@ -15,13 +19,11 @@ _SEEN = (
     ("member_id", "uuid"), ("seen_version", "bigint"), ("seen_seq", "bigint"), ("available", "bigint"),
     ("spent", "bigint"), ("version", "bigint"), ("last_seq", "bigint"), ("last_entry_at", "timestamptz"),
 )  # fmt: skip
-_GUARD = (
-    "WITH granted AS (UPDATE account AS a SET available = m.available, spent = m.spent, version = m.version,"  # noqa: S608
-    f" last_seq = m.last_seq, last_entry_at = m.last_entry_at FROM ({source_text(_SEEN, 1, 1)}) AS m"
-    " WHERE a.member_id = m.member_id AND a.version = m.seen_version AND a.last_seq = m.seen_seq"
-    " AND EXISTS (SELECT FROM account AS free WHERE free.member_id = m.member_id FOR NO KEY UPDATE SKIP LOCKED)"
-    " RETURNING a.member_id)"
+_SET = (
+    "UPDATE account AS a SET available = m.available, spent = m.spent, version = m.version, last_seq = m.last_seq,"
+    " last_entry_at = m.last_entry_at FROM "
 )
+_UNCHANGED = "a.version = m.seen_version AND a.last_seq = m.seen_seq"
 _SPENT_LOT = RowShape("lot", (
     ("member_id", "uuid"), ("lot_id", "bigint"), ("remaining", "bigint"), ("spent", "bigint"),
 ), text="""into_lot AS (
@@ -53,21 +55,52 @@ def spend_as_read(book: AccountBook, points: int, *, key: str, actor: str, finge
     return True
 
 
-def write_as_read(book: AccountBook, seen_version: int, seen_seq: int) -> GuardedWrite:
-    """Return the statement that writes what a spend has entered in ``book``, if the account still is as it was read.
+@dataclass(frozen=True, slots=True)
+class SpendAsRead:
+    """What a spend has entered in the book of an account that was read with this version and last entry."""
 
-    Other rooms add their rows to it and execute it.
+    book: AccountBook
+    seen_version: int
+    seen_seq: int
+
+
+def write_as_read(spends: Sequence[SpendAsRead]) -> GuardedWrite:
+    """Return the statement that writes ``spends`` of different members, each if its account still is as it was read.
+
+    Other rooms add their rows to it and execute it; it answers the members that were written.
     """
-    buckets = book.buckets
-    given = (
-        book.member_id, seen_version, seen_seq, buckets["available"], buckets["spent"], book.version, book.last_seq,
-        book.last_entry_at,
-    )  # fmt: skip
-    write = GuardedWrite(_GUARD, list(given))
-    write.add(POSTING, [tuple(row) for row in book.postings])
-    write.add(ENTRY, book.entries)
-    write.add(ALLOCATION, book.allocations)
-    write.add(OUTBOX, book.facts)
-    changed = [lot for lot_id, lot in book.lots.items() if lot != book.stored[lot_id]]
-    write.add(_SPENT_LOT, [(book.member_id, lot.lot_id, lot.remaining, lot.spent) for lot in changed])
+    is_many = len(spends) > 1
+    ordered = sorted(spends, key=lambda spend: spend.book.member_id)
+    given = [
+        (spend.book.member_id, spend.seen_version, spend.seen_seq, spend.book.buckets["available"],
+         spend.book.buckets["spent"], spend.book.version, spend.book.last_seq, spend.book.last_entry_at)
+        for spend in ordered
+    ]  # fmt: skip
+    write = GuardedWrite(_guard(form_of(len(given), is_many)), source_values(_SEEN, given, is_many), is_many)
+    for book in (spend.book for spend in ordered):
+        write.add(POSTING, [tuple(row) for row in book.postings])
+        write.add(ENTRY, book.entries)
+        write.add(ALLOCATION, book.allocations)
+        write.add(OUTBOX, book.facts)
+        changed = [lot for lot_id, lot in book.lots.items() if lot != book.stored[lot_id]]
+        write.add(_SPENT_LOT, [(book.member_id, lot.lot_id, lot.remaining, lot.spent) for lot in changed])
     return write
+
+
+@functools.cache
+def _guard(member_count: int) -> str:
+    """Return the guard: one account is updated directly, several are locked first, in the order of their members."""
+    given = source_text(_SEEN, member_count, 1)
+    if member_count == 1:
+        return (
+            f"WITH granted AS ({_SET} ({given}) AS m WHERE a.member_id = m.member_id AND {_UNCHANGED}"
+            " AND EXISTS (SELECT FROM account AS free WHERE free.member_id = m.member_id"
+            " FOR NO KEY UPDATE SKIP LOCKED) RETURNING a.member_id)"
+        )
+    return (
+        f"WITH m AS MATERIALIZED ({given}), locked AS MATERIALIZED (SELECT a.member_id FROM m"  # noqa: S608 - constants
+        f" JOIN account AS a ON a.member_id = m.member_id WHERE {_UNCHANGED}"
+        " ORDER BY a.member_id FOR NO KEY UPDATE OF a SKIP LOCKED),"
+        f" granted AS ({_SET} m JOIN locked ON locked.member_id = m.member_id"
+        " WHERE a.member_id = m.member_id RETURNING a.member_id)"
+    )

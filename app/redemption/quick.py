@@ -1,27 +1,28 @@
-"""Redeem by one read and one statement, outside any transaction: for what is issued at once with codes of our own.
+"""Redeem by one read and one statement, which requests share: for what is issued at once with codes of our own.
 
 1. One read tells the reward, the member, what is used of the limit and left in stock, the account and the lots that
    expire first.
 2. What comes of it is written by one statement that is guarded by the account's version: the spend, the redemption,
-   its vouchers, stock and limit, and the answer to the request's key. Stock that ran out, or a key that was used,
-   breaks the statement, and nothing of it is kept.
-3. Whatever it can't do, or is refused, goes the way under locks, which says why: ``redeeming.redeem``.
+   its vouchers, stock and limit, and the answer to the request's key. Those of different members that come while
+   another statement runs share the next, so a stock that everybody takes of is locked once for all of them.
+3. Stock that ran out, or a key that was used, breaks the statement, and nothing of it is kept: then each goes alone.
+4. Whatever it can't do, or is refused, goes the way under locks, which says why: ``redeeming.redeem``.
 """
 
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import structlog
-from flask import Response
+from flask import Response, current_app
 
+from app.core.coalescing import Coalescer
 from app.core.database import driver_connection
-from app.core.guarded_write import GuardedWrite
 from app.core.idempotency import KEPT_ANSWER, KeyedRequest
 from app.core.outbox import FactKind
-from app.core.unit_of_work import is_transient
 from app.ledger import service as ledger
 from app.programme import service as programme
 from app.redemption import offers, stock
@@ -32,6 +33,7 @@ from app.redemption.models import LIMIT_PERIODS, Reward
 from app.redemption.redeeming import Asked, Taker, asked_of, fact_of, first_change, made
 
 KINDS = frozenset({"voucher_generated", "checkout_discount", "product"})
+SHARED_MAX = 32  # redemptions a statement
 LOTS_MAX = 8  # read at once; a spend of more goes under the lock
 
 log = structlog.get_logger()
@@ -57,7 +59,23 @@ LEFT JOIN LATERAL (
   ORDER BY 13, l.lot_id LIMIT {LOTS_MAX}
 ) AS lot ON true
 WHERE reward.reward_id = $2 AND member.member_id = $1 AND member.live = $3 AND member.status = 'active'
+  AND NOT EXISTS (SELECT FROM idempotency_record AS known WHERE known.scope = $6)
 """.encode()  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Planned:
+    """A redemption as it is to be written, and the row that keeps its answer."""
+
+    asked: Asked
+    spend: ledger.SpendAsRead
+    issued: Issued
+    kept: tuple[Any, ...]
+
+    @property
+    def member_id(self) -> UUID:
+        """Who redeems."""
+        return self.asked.member.member_id
 
 
 def redeem_quickly(
@@ -68,7 +86,7 @@ def redeem_quickly(
 
     None: nothing was done; it has to go the way under locks.
     """
-    found = _read(member_id, live, reward_id, quantity, moment)
+    found = _read(member_id, live, reward_id, quantity, request.scope, moment)
     if found is None:
         return None
     asked, book, left = found
@@ -83,47 +101,81 @@ def redeem_quickly(
     book.add_fact(FactKind.REDEMPTION, fact_of(redemption, asked.reward))
     issued = issue_vouchers(redemption, asked.reward, programme.current().zone)
     response = render(issued)
-    write = ledger.write_as_read(book, version, last_seq)
-    _add_rows(write, issued)
-    write.add(KEPT_ANSWER, [(member_id, *request.kept(response, moment))])
-    if not _execute(write):
+    kept = (member_id, *request.kept(response, moment))
+    planned = _Planned(asked, ledger.SpendAsRead(book, version, last_seq), issued, kept)
+    outcome = _desk().submit("", planned)
+    if outcome is None:
         return None
-    if write.answers:
-        _notice(asked, int(write.answers[0]))
+    _notice(asked, outcome.get(str(reward_id)))
     return response
 
 
-def _add_rows(write: GuardedWrite, issued: Issued) -> None:
-    redemption = issued.redemption
-    rows.add_redemption(write, redemption, first_change(redemption), issued.vouchers)
-    write.add(rows.VOUCHER_CODE, issued.code_rows)
-    if redemption.stock_day is not None:
-        of_day = (redemption.member_id, redemption.reward_id, redemption.live, redemption.stock_day)
-        write.add(rows.REWARD_STOCK, [(*of_day, redemption.quantity)])
+_Outcome = dict[str, int] | None  # what is left of each reward's stock; None: it was not written
 
 
-def _execute(write: GuardedWrite) -> bool:
-    """Return whether it was written: not where the account has changed, stock ran out or the key is known."""
+def _desk() -> Coalescer[str, _Planned, _Outcome]:
+    """Return where the redemptions of this application that come at once meet."""
+    desk: Coalescer[str, _Planned, _Outcome] | None = current_app.extensions.get("redemption_desk")
+    if desk is None:
+        desk = current_app.extensions.setdefault("redemption_desk", Coalescer(_serve, SHARED_MAX))
+    return desk
+
+
+def _serve(_: str, planned: Sequence[_Planned]) -> list[_Outcome]:
+    """Write those that are of different members by one statement; if that is broken, each by one of its own."""
+    by_member: dict[UUID, _Planned] = {}
+    for each in planned:
+        by_member.setdefault(each.member_id, each)
+    chosen = [each for each in planned if by_member[each.member_id] is each]
     try:
-        with driver_connection() as connection:
-            return bool(write.execute(connection))
-    except (psycopg.errors.IntegrityError, psycopg.errors.DivisionByZero):
-        return False
-    except psycopg.OperationalError as error:
-        if not is_transient(error):
-            raise
-        return False
+        written, left = _write(chosen)
+    except _BROKEN as error:
+        log.info("redemptions_apart", count=len(chosen), error=type(error).__name__)
+        alone = {each.member_id: _alone(each) for each in chosen}
+        return [alone[each.member_id] if each in chosen else None for each in planned]
+    return [left if each in chosen and each.member_id in written else None for each in planned]
+
+
+_BROKEN = (
+    psycopg.errors.IntegrityError, psycopg.errors.DivisionByZero, psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)  # fmt: skip
+
+
+def _alone(planned: _Planned) -> _Outcome:
+    """Write one by a statement of its own."""
+    try:
+        written, left = _write([planned])
+    except _BROKEN:
+        return None
+    return left if written else None
+
+
+def _write(planned: Sequence[_Planned]) -> tuple[set[UUID], dict[str, int]]:
+    """Write what is ``planned``; return the members whose it was written, and what is left in stock by reward."""
+    write = ledger.write_as_read([each.spend for each in planned])
+    for each in planned:
+        redemption = each.issued.redemption
+        rows.add_redemption(write, redemption, first_change(redemption), each.issued.vouchers)
+        write.add(rows.VOUCHER_CODE, each.issued.code_rows)
+        write.add(KEPT_ANSWER, [each.kept])
+        if redemption.stock_day is not None:
+            of_day = (redemption.member_id, redemption.reward_id, redemption.live, redemption.stock_day)
+            write.add(rows.REWARD_STOCK, [(*of_day, redemption.quantity)])
+    with driver_connection() as connection:
+        written = write.execute(connection)
+    return written, (write.answers[0] or {}) if write.answers else {}
 
 
 def _read(
-    member_id: UUID, live: bool, reward_id: UUID, quantity: int, moment: datetime
+    member_id: UUID, live: bool, reward_id: UUID, quantity: int, scope: bytes, moment: datetime
 ) -> tuple[Asked, ledger.AccountBook, int | None] | None:
     """Return what is asked for with the account's book and what is left in stock; None where it can't be had so."""
     zone = programme.current().zone
     periods = [offers.Limit(1, per).period(moment, zone) for per in LIMIT_PERIODS]
     today = moment.astimezone(zone).date()
     with driver_connection() as connection, psycopg.RawCursor(connection) as cursor:
-        found = cursor.execute(_READ, [member_id, reward_id, live, periods, today]).fetchall()
+        found = cursor.execute(_READ, [member_id, reward_id, live, periods, today, scope]).fetchall()
     if not found:
         return None
     reward = Reward(**dict(zip(_REWARD, found[0], strict=False)))
@@ -144,10 +196,10 @@ def _read(
     return asked, book, left
 
 
-def _notice(asked: Asked, left: int) -> None:
+def _notice(asked: Asked, left: int | None) -> None:
     """Have the outbox told where little is left now; the redemption is done, so what fails here is left to the job."""
     low_at = asked.reward.document.get("low_stock_at")
-    if not asked.member.live or low_at is None or not left <= low_at < left + asked.quantity:
+    if left is None or not asked.member.live or low_at is None or left > low_at:
         return
     try:
         stock.notice_low_stock(asked.reward.reward_id)

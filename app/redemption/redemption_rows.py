@@ -34,14 +34,23 @@ REWARD_USE = RowShape("reward_use", (
   INSERT INTO reward_use AS kept (member_id, reward_id, period, used)
   SELECT given.member_id, given.reward_id, given.period, given.used FROM ({given}) AS given
   ON CONFLICT (member_id, reward_id, period) DO UPDATE SET used = kept.used + excluded.used)""")  # fmt: skip
-# stock that is taken beyond its total breaks its CHECK; a row that is not there divides by zero
+# Stock that is taken beyond its total breaks its CHECK, and a row that is not there divides by zero: either undoes the
+# whole statement. Rows are locked in the order of their keys. What is left is answered by reward.
 REWARD_STOCK = RowShape("reward_stock", (
     ("member_id", "uuid"), ("reward_id", "uuid"), ("live", "boolean"), ("day", "date"), ("quantity", "bigint"),
-), text="""into_reward_stock AS (
-  UPDATE reward_stock AS stock SET taken = stock.taken + given.quantity FROM ({given}) AS given
-  WHERE stock.reward_id = given.reward_id AND stock.live = given.live AND stock.day = given.day
-  RETURNING stock.total - stock.taken AS left_over)""", answers=(
-    "(SELECT coalesce(max(left_over), 1 / count(*)) FROM into_reward_stock)",
+), text="""asked_stock AS MATERIALIZED (
+  SELECT given.reward_id, given.live, given.day, sum(given.quantity)::bigint AS quantity
+  FROM ({given}) AS given GROUP BY 1, 2, 3),
+locked_stock AS MATERIALIZED (
+  SELECT s.reward_id, s.live, s.day, asked.quantity FROM asked_stock AS asked JOIN reward_stock AS s
+    ON s.reward_id = asked.reward_id AND s.live = asked.live AND s.day = asked.day
+  ORDER BY s.reward_id, s.live, s.day FOR NO KEY UPDATE OF s),
+into_reward_stock AS (
+  UPDATE reward_stock AS s SET taken = s.taken + locked.quantity FROM locked_stock AS locked
+  WHERE s.reward_id = locked.reward_id AND s.live = locked.live AND s.day = locked.day
+  RETURNING s.reward_id, s.total - s.taken AS left_over)""", answers=(
+    "(SELECT jsonb_object_agg(reward_id, left_over) FROM into_reward_stock)",
+    "(SELECT 1 / (count(*) = (SELECT count(*) FROM asked_stock))::integer FROM into_reward_stock)",
 ))  # fmt: skip
 
 

@@ -38,7 +38,7 @@ from app.ledger.service.holds import (
 )
 from app.ledger.service.reading import Balance, Wallet, read_balance, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
-from app.ledger.spending import spend_as_read, write_as_read
+from app.ledger.spending import SpendAsRead, spend_as_read, write_as_read
 from app.ledger.verification import Verification, verify
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "PaidLot",
     "PendingTerms",
     "Posted",
+    "SpendAsRead",
     "Statement",
     "TakenBack",
     "Verification",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.activities.coalescing import Coalescer
+from app.core.coalescing import Coalescer
 from app.core.errors import Conflict, ServiceUnavailable
 
 SECONDS = 10
