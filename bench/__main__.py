@@ -26,13 +26,13 @@ from rich.table import Table
 
 from app import create_app
 from app.core import embedded, migrate, serving
-from bench import bare_sql, campaigns, ledger, redemptions, world
+from bench import bare_sql, campaigns, ledger, redemptions, rewards, world
 from config import load_settings
 
 HOST = "127.0.0.1"
 CONNECTIONS = 16
 BATCH_CONNECTIONS = 4
-MARKS = (*ledger.MARKS, *campaigns.MARKS, *redemptions.MARKS)
+MARKS = (*ledger.MARKS, *campaigns.MARKS, *redemptions.MARKS, *rewards.MARKS)
 LOAD = Path(__file__).with_name("load.lua")
 REDEEM = Path(__file__).with_name("redeem.lua")
 # name, activities a request (0: the single route), lines an activity, goal as a ratio to P1
@@ -128,7 +128,9 @@ def _measure(
             web = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
             load = Load(wrk, url, made.key, owner_url)
             long, short, *expiring = made.others
-            bench = ledger.Bench(app, owner_url, load.send, load.redeem, seconds, made.awarded, long, short, expiring)
+            bench = ledger.Bench(
+                app, url, owner_url, load.send, load.redeem, seconds, made.awarded, long, short, expiring
+            )
             pgbench = str(embedded.binary("pgbench"))
             try:
                 _wait_until_ready(url)

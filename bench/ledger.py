@@ -46,6 +46,7 @@ class Bench:
     """Where the marks run: the application, its web server and loads, and members that only marks touch."""
 
     app: Flask
+    url: str
     owner_url: str
     load: Callable[..., Sent]
     redeem: Callable[..., Sent]

@@ -11,6 +11,7 @@ from uuid import UUID
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
 from app.core.clock import now
+from app.core.codes import make_code
 from app.core.errors import Unauthorized
 from app.core.unit_of_work import unit_of_work
 from app.demo.credentials import DemoSecrets, load_secrets, save_secrets
@@ -20,12 +21,15 @@ from app.impact import service as impact
 from app.members import service as members
 from app.merchants import service as merchants
 from app.programme import service as programme
+from app.redemption.service import offer_reward
 
 MERCHANT_KEY = "demo-grocer"
 DEMO_HOUSEHOLD = 900  # the household of the data's very first basket
 DEMO_ADDRESS = "shopper@greenpoints.example"
 _PROGRAMME = Path(__file__).with_name("programme.json")
 _CAMPAIGNS = Path(__file__).with_name("campaigns")
+_REWARDS = Path(__file__).with_name("rewards")
+_POOL_CODES, _POOL_TEST_CODES, _POOL_CODE_LENGTH = 200, 50, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,18 @@ def ref_of(household: int) -> str:
     return f"household-{household}"
 
 
+def _documents(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
 def campaign_documents() -> list[dict[str, Any]]:
     """Return the documents of the demo's campaigns, each from its own file, by the names of these."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(_CAMPAIGNS.glob("*.json"))]
+    return _documents(_CAMPAIGNS)
+
+
+def reward_documents() -> list[dict[str, Any]]:
+    """Return the documents of the demo's rewards, each from its own file, by the names of these."""
+    return _documents(_REWARDS)
 
 
 def load_programme() -> None:
@@ -60,6 +73,20 @@ def load_programme() -> None:
         for document in campaign_documents():
             if not campaigns.is_of_staff(document["key"]):
                 campaigns.save_campaign(document, min(datetime.fromisoformat(document["starts_at"]), moment))
+
+
+def load_rewards() -> None:
+    """Publish the demo's rewards that are not there yet, a pool with codes that a partner could have printed.
+
+    The merchant who gives them is there already.
+    """
+    for document in reward_documents():
+        is_pool = document["kind"] == "voucher_pool"
+        offer_reward(
+            document,
+            codes=[make_code(_POOL_CODE_LENGTH) for _ in range(_POOL_CODES if is_pool else 0)],
+            test_codes=[make_code(_POOL_CODE_LENGTH) for _ in range(_POOL_TEST_CODES if is_pool else 0)],
+        )
 
 
 def _merchant(moment: datetime) -> UUID:
@@ -120,6 +147,7 @@ def prepare(data_dir: Path, base_url: str, households: Sequence[int]) -> Prepare
     impact.load_reference()
     merchant_id = _merchant(moment)
     load_programme()
+    load_rewards()
     member_id = _demo_member(merchant_id, moment)
     _enrol(merchant_id, households, moment)
     known = load_secrets(data_dir)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, text
 from sqlalchemy.orm import Session, scoped_session
 
+from app.core.database import driver_connection
 from app.ledger.lots import HoldState, LotState
 from app.ledger.models import Account, Entry, Hold, Lot, LotAllocation, Posting
 
@@ -19,6 +20,14 @@ LOTS_CHUNK = 100
 def find_account(session: _Session, member_id: UUID) -> Account | None:
     """Return the member's account as it is booked, or None."""
     return session.get(Account, member_id, populate_existing=True)
+
+
+def find_balance(member_id: UUID) -> tuple[int, int, datetime | None] | None:
+    """Return what is booked as available and as debt, and when something is due, in one read of its own."""
+    with driver_connection() as connection:
+        return connection.execute(
+            "SELECT available, debt, next_due_at FROM account WHERE member_id = %s", [member_id]
+        ).fetchone()
 
 
 def get_version(session: _Session, member_id: UUID) -> int:

@@ -38,7 +38,10 @@ def import_codes_command(reward: str, file: Path, column: str | None, is_test: b
 
     console = Console()
     try:
-        with file.open("rb") as stream, shown_progress(console, "bytes", file.stat().st_size) as advance:
+        with (
+            file.open("rb") as stream,
+            shown_progress(console, "importing codes", file.stat().st_size, in_bytes=True) as advance,
+        ):
             read = 0
 
             def progress() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -16,8 +17,10 @@ from app.core import cache
 from app.core.clock import format_time, now
 from app.core.ids import new_id
 from app.core.unit_of_work import unit_of_work
+from app.ledger import service as ledger
 from app.members import service as members
 from app.members.models import Member
+from app.redemption.catalogue import Wanted
 from app.redemption.models import Cause, Reward, RewardFavourite
 from app.redemption.service import catalogue, offer_reward
 from tests import world
@@ -115,10 +118,36 @@ def test_a_reward_is_shown_with_its_price_and_what_is_missing(ada: Shopper) -> N
     assert (shown["points"], shown["regular_points"], shown["missing_text"]) == (101, 135, "You need 1 more point")
 
 
-def test_what_is_missing_counts_what_is_owed_and_ends_at_nothing(enrol: Callable[..., Shopper], ada: Shopper) -> None:
+def test_what_is_missing_ends_at_nothing(enrol: Callable[..., Shopper], ada: Shopper) -> None:
     offer_reward(product_document(points=100))
     assert [(each["missing_points"], each["missing_text"]) for each in ada.page()] == [(0, None)]
     assert enrol().page()[0]["missing_points"] == 100
+
+
+def test_what_is_owed_is_missing_too(ada: Shopper) -> None:
+    posting = "adjust:more"
+    offer_reward(product_document(points=120))
+    given = {"actor": "test", "fingerprint": b"", "moment": now()}
+    ledger.adjust_points(ada.member_id, 60, key=posting, reason="r", expires_at=None, **given)
+    ledger.spend_points(ada.member_id, 160, key="redemption:1", **given)
+    ledger.reverse_points(ada.member_id, posting, None, key="reversal", **given)
+    assert [each["missing_points"] for each in ada.page()] == [180]
+
+
+def test_points_that_have_expired_buy_nothing_whether_or_not_a_job_has_booked_it(
+    enrol: Callable[..., Shopper],
+) -> None:
+    shopper, moment = enrol(), now()
+    give_points(shopper.member_id, 100, moment + DAY)
+    offer_reward(product_document(points=100))
+
+    def missing() -> list[int]:
+        shown = catalogue.list_rewards(shopper.member_id, True, Wanted(), [], None, 20)
+        return [each["missing_points"] for each in shown.data]
+
+    assert missing() == [0]
+    with time_machine.travel(moment + 2 * DAY):
+        assert missing() == [100]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from app.ledger.service.holds import (
     release_hold,
 )
 from app.ledger.service.order_payments import OrderPayment, list_order_payers, list_order_payments
-from app.ledger.service.reading import Wallet, read_wallet, sum_paid
+from app.ledger.service.reading import Balance, Wallet, read_balance, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
 from app.ledger.service.spending import refund_in_book, refund_spend, spend_in_book, spend_points
 from app.ledger.spending import SpendAsRead, spend_as_read, write_as_read
@@ -48,6 +48,7 @@ __all__ = [
     "AccountState",
     "Award",
     "AwardedActivity",
+    "Balance",
     "ExpiryTerms",
     "HistoryPage",
     "LotState",
@@ -85,6 +86,7 @@ __all__ = [
     "open_book",
     "plan_activity",
     "plan_for",
+    "read_balance",
     "read_history",
     "read_statement",
     "read_wallet",

@@ -35,6 +35,14 @@ class Wallet:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a member can spend, and owes."""
+
+    available: int
+    debt: int
+
+
 def read_wallet(member_id: UUID, at: datetime | None = None) -> Wallet:
     """Return the member's points by the clock, or as they were or will be ``at`` another moment.
 
@@ -45,6 +53,21 @@ def read_wallet(member_id: UUID, at: datetime | None = None) -> Wallet:
         wallet = _read(member_id, at)
         if queries.get_version(db.session, member_id) == wallet.version:
             return wallet
+
+
+def read_balance(member_id: UUID) -> Balance:
+    """Return what the member can spend and owes by the clock, in one read where nothing is due; for a list of prices.
+
+    Raises AccountNotFound.
+    """
+    row = queries.find_balance(member_id)
+    if row is None:
+        raise AccountNotFound
+    available, debt, next_due_at = row
+    if next_due_at is None or next_due_at > now():
+        return Balance(available, debt)
+    wallet = read_wallet(member_id)
+    return Balance(wallet.available, wallet.debt)
 
 
 def _read(member_id: UUID, at: datetime | None) -> Wallet:

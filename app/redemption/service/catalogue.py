@@ -2,7 +2,7 @@
 
 import bisect
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,7 +59,9 @@ def list_rewards(
         if merchant is None:
             return Shown([], None)
         wanted = replace(wanted, merchant_id=merchant.merchant_id)
-    look = _Look(members.get_member(member_id, live), locales)
+    is_marked = wanted.is_favourite or wanted.order == "favourites"
+    favourites = queries.list_favourites(db.session, member_id) if is_marked else ()
+    look = _Look(members.get_member(member_id, live), locales, favourites)
     found = itertools.islice(_snapshot.get().find(wanted, look.viewer, look.moment, after), limit + 1)
     placed = list(found)
     page = placed[:limit]
@@ -101,7 +103,8 @@ def list_expiring(member_id: UUID, live: bool, days: int, locales: Sequence[str]
     """
     look = _Look(members.get_member(member_id, live), locales)
     until = look.moment + timedelta(days=days)
-    soon = [each for each in look.wallet.expiring if each["expires_at"] <= until]
+    wallet = ledger.read_wallet(member_id)
+    soon = [each for each in wallet.expiring if each["expires_at"] <= until]
     sums = list(itertools.accumulate(each["points"] for each in soon))
     affordable = look.list_affordable()
     cuts = [bisect.bisect_right(affordable, points, key=lambda each: each[0]) for points in sums]
@@ -115,7 +118,7 @@ def list_expiring(member_id: UUID, live: bool, days: int, locales: Sequence[str]
         return [shown[card.reward_id] for _, card in found if card.reward_id in shown]
 
     return {
-        "available": look.wallet.available,
+        "available": look.balance.available,
         "expiring": [
             each
             | {
@@ -153,15 +156,12 @@ def _visible(reward_id: UUID, moment: datetime) -> Card:
 class _Look:
     """One member's look at rewards, at one moment: what the rewards on a page share is looked up once."""
 
-    def __init__(self, member: MemberFacts, locales: Sequence[str]) -> None:
+    def __init__(self, member: MemberFacts, locales: Sequence[str], favourites: Collection[UUID] = ()) -> None:
         self._member = member
         self._locales = locales or [member.locale]
         self.moment = now()
-        self.wallet = ledger.read_wallet(member.member_id)
-        self.viewer = Viewer(
-            member.tier, member.region, member.tags, self.wallet.available,
-            queries.list_favourites(db.session, member.member_id),
-        )  # fmt: skip
+        self.balance = ledger.read_balance(member.member_id)
+        self.viewer = Viewer(member.tier, member.region, member.tags, self.balance.available, favourites)
         self._zone = programme.current().zone
 
     def list_affordable(self) -> list[tuple[int, Card]]:
@@ -199,7 +199,7 @@ class _Look:
         document, points = standing.document, offers.price_for(card, self._member.tier)
         why_not = offers.why_not(card, self._member, self.moment, used=standing.used, left=standing.left)
         state = why_not or AVAILABLE
-        missing = max(0, points + self.wallet.debt - self.wallet.available)
+        missing = max(0, points + self.balance.debt - self.balance.available)
         voucher = document.get("voucher")
         return {
             "id": card.reward_id,

@@ -98,20 +98,6 @@ def archive_reward(reward_id: UUID, seen: Seen) -> dict[str, Any]:
     return get_reward(reward_id)
 
 
-def offer_reward(document: dict[str, Any]) -> UUID:
-    """Publish ``document`` as a new reward and return its id; one of its key, whoever made it, is left as it is.
-
-    For what is trusted, such as a command.
-    """
-    with unit_of_work() as session:
-        known = queries.find_reward_id(session, document["key"])
-        if known is not None:
-            return known
-        made: UUID = create_reward(document)["id"]
-        publish_reward(made, None)
-        return made
-
-
 @contextmanager
 def _changing(reward_id: UUID, seen: Seen | None, verb: str) -> Iterator[tuple[Reward, datetime]]:
     """Lock the reward for what the block does to it; count and audit it afterwards, unless nothing was changed."""
