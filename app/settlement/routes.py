@@ -10,6 +10,7 @@ from app.core import schemas as core_schemas
 from app.core.api import Blueprint, private_json
 from app.core.auth import current_principal, merchant_only, staff_only
 from app.core.clock import now
+from app.core.errors import ValidationProblem
 from app.core.rate_limits import limited, token_holder
 from app.core.unit_of_work import transactional
 from app.merchants.errors import MerchantNotFound
@@ -40,6 +41,7 @@ def _answer(statement: Mapping[str, Any], name: str, as_csv: Callable[[Mapping[s
 @blueprint.route("/v1/statements/<string:month>")
 @limited("30 per minute")  # the statement of a month that is not closed reads all that moved in it
 @merchant_only("statements")
+@blueprint.problems(ValidationProblem)
 @blueprint.response(200, schemas.MerchantStatementSchema, example=schemas.STATEMENT_EXAMPLE)
 def get_statement(month: str) -> Response:
     """Return what the merchant gets and pays for the points of a month, such as `2026-11`; CSV for `Accept: text/csv`.
@@ -71,7 +73,7 @@ def get_statements(query: dict[str, Any], month: str) -> Response:
 
 @blueprint.route("/v1/admin/statements/<string:month>/close", methods=["POST"])
 @staff_only("finance")
-@blueprint.problems(MonthRunning, MonthClosed)
+@blueprint.problems(ValidationProblem, MonthRunning, MonthClosed)
 @blueprint.response(200, schemas.OverviewSchema, example=schemas.OVERVIEW_EXAMPLE)
 @transactional
 def close_month(month: str) -> Response:
