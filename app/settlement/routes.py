@@ -73,7 +73,7 @@ def get_statements(query: dict[str, Any], month: str) -> Response:
 
 @blueprint.route("/v1/admin/statements/<string:month>/close", methods=["POST"])
 @staff_only("finance")
-@blueprint.problems(MonthRunning, MonthClosed, ValidationProblem)
+@blueprint.problems(ValidationProblem, MonthRunning, MonthClosed)
 @blueprint.response(200, schemas.OverviewSchema, example=schemas.OVERVIEW_EXAMPLE)
 @transactional
 def close_month(month: str) -> Response:

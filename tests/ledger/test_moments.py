@@ -244,7 +244,7 @@ def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe(text: str) -> None
     assert safe_cell(-5) == -5
 
 
-@pytest.mark.parametrize("sent", ["2026-13", "2026-00", "26-01", "2026-1", "", "2026-01-01", "0001-01"])
+@pytest.mark.parametrize("sent", ["2026-13", "2026-00", "26-01", "2026-1", "", "2026-01-01", "0001-01", "9999-12"])
 def test_a_month_that_is_none_is_refused(
     client: FlaskClient, shopper: Shopper, new_member: NewMember, sent: str
 ) -> None:

@@ -154,9 +154,9 @@ def read_statement(member_id: UUID, month: date, zone: ZoneInfo) -> Statement:
     that has not begun, AccountNotFound.
     """
     moment = now()
-    starts_at, following = month_bounds(month, zone)
-    if starts_at > moment:
+    if month > moment.astimezone(zone).date():
         raise ValidationProblem([{"pointer": "/month", "detail": "This month has not begun."}])
+    starts_at, following = month_bounds(month, zone)
     account = queries.find_account(db.session, member_id)
     if account is None:
         raise AccountNotFound
