@@ -70,8 +70,8 @@ lint: setup ## Lint, and prove the import directions
 types: setup ## Check the types
 	@$(PYTHON) -m mypy
 
-test-properties: setup ## Run the property tests at length
-	@TEST_PROFILE=long exec $(PYTHON) -m pytest tests/properties $(ARGS)
+test-properties: setup ## Run the property tests at length, and a month of real baskets with returns
+	@TEST_PROFILE=long exec $(PYTHON) -m pytest tests/properties tests/scenarios/test_month_of_returns.py $(ARGS)
 
 test-concurrency: setup ## Run the concurrency tests at length, and kill the web twenty times
 	@TEST_PROFILE=long exec $(PYTHON) -m pytest tests/concurrency tests/scenarios/test_kill_nine.py \

@@ -14,16 +14,21 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.activities import duplicate_routes as duplicates_routes
-from app.activities import reconciliation_routes, trial_routes
+from app.activities import evidence_routes, reconciliation_routes, review_routes, self_declared_routes, trial_routes
 from app.activities import return_routes as returns_routes
 from app.activities import routes as activities_routes
 from app.activities import service as activities
 from app.activities.backtests import JOB as BACKTEST_JOB
+from app.activities.evidence import JOB as EVIDENCE_JOB
+from app.activities.reviews import JOB as REVIEWS_JOB
 from app.campaigns import jobs as campaigns_jobs
 from app.campaigns import routes as campaigns_routes
 from app.campaigns import service as campaigns
 from app.campaigns import shopper_routes as ways_routes
+from app.catalog import routes as catalog_routes
 from app.catalog import service as catalog
+from app.catalog import staff_routes as catalog_staff_routes
+from app.catalog.commands import catalog_commands
 from app.core import auth, commands, documentation, embedded, errors, telemetry
 from app.core import routes as core_routes
 from app.core.api import BATCH_BYTES_MAX, make_api
@@ -53,10 +58,12 @@ from app.merchants import routes as merchants_routes
 from app.merchants import service as merchants
 from app.programme import routes as programme_routes
 from app.programme import service as programme
-from app.redemption import catalogue_routes, redemption_routes, redemption_staff_routes, voucher_routes
+from app.redemption import catalogue_routes, cause_routes, redemption_routes, redemption_staff_routes, voucher_routes
 from app.redemption import jobs as redemption_jobs
 from app.redemption import reward_routes as rewards_routes
 from app.redemption.commands import reward_commands
+from app.redemption.projection import CAUSE_TOTALS
+from app.settlement import routes as settlement_routes
 from app.staff import routes as staff_routes
 from app.staff import service as staff
 from app.staff.commands import staff_commands
@@ -126,6 +133,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         staff_routes,
         members_routes,
         merchants_routes,
+        catalog_routes,
+        catalog_staff_routes,
         ledger_routes,
         impact_routes,
         campaigns_routes,
@@ -135,11 +144,16 @@ def create_app(settings: Settings | None = None) -> Flask:
         duplicates_routes,
         reconciliation_routes,
         trial_routes,
+        evidence_routes,
+        self_declared_routes,
+        review_routes,
+        settlement_routes,
         rewards_routes,
         catalogue_routes,
         redemption_routes,
         redemption_staff_routes,
         voucher_routes,
+        cause_routes,
     )
     for room in rooms:
         api.register_blueprint(room.blueprint)
@@ -148,22 +162,25 @@ def create_app(settings: Settings | None = None) -> Flask:
     for command in (
         projection_commands,
         staff_commands,
+        catalog_commands,
         ledger_commands,
         impact_commands,
         reward_commands,
         *demo_commands,
     ):
         app.cli.add_command(command)
-    for load in (catalog.load_reference, impact.load_reference):
+    for load in (merchants.load_reference, catalog.load_reference, impact.load_reference):
         commands.register_reference(app, load)
     register_projection(app, MEMBER_DAYS)
+    register_projection(app, CAUSE_TOTALS)
+    activities_jobs = (BACKTEST_JOB, EVIDENCE_JOB, REVIEWS_JOB)
     for job in (
         *ledger_jobs.JOBS,
         *impact_jobs.JOBS,
         *campaigns_jobs.JOBS,
         *redemption_jobs.JOBS,
         *forgetting_jobs(),
-        BACKTEST_JOB,
+        *activities_jobs,
     ):
         register_job(app, job)
     register_delivery(app)

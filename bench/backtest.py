@@ -56,7 +56,7 @@ _FILL = (
            'id', k::text, 'sku', 'A-' || k, 'name', 'A product of everyday life', 'quantity', 1 + (n + k) %% 3,
            'total', 100 + (n * k) %% 1900, 'weight_g', 250,
            'category', (ARRAY['produce', 'dairy', 'bread', 'household'])[1 + (n + k) %% 4],
-           'certifications', CASE WHEN (n + k) %% 5 = 0 THEN '[{"code": "EU_ORGANIC", "number": "DE-1"}]'::jsonb
+           'certifications', CASE WHEN (n + k) %% 5 = 0 THEN '[{"code": "EU_ORGANIC", "number": "DE-ÖKO-001"}]'::jsonb
              ELSE '[]'::jsonb END,
            'packaging', CASE WHEN (n + k) %% 4 = 0 THEN '["UNPACKED"]'::jsonb ELSE '[]'::jsonb END))
          FROM generate_series(1, 1 + n %% 10) AS k)),

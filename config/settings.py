@@ -5,12 +5,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 ENVIRONMENTS = ("development", "test", "production")
 SECRET_LENGTH_MIN = 32
+# the packages by which fsspec reaches a store; we carry none of them
+UPLOAD_DRIVERS = {"s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}
 
 
 class SettingsError(Exception):
@@ -30,6 +33,7 @@ class Settings:
     database_url: str
     database_owner_url: str
     redis_url: str
+    uploads_url: str
     secret_key: str
     jwt_keys_dir: Path
     jwt_issuer: str
@@ -141,6 +145,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Redis 6.2 or newer; empty starts the embedded server",
     ),
     Setting(
+        "UPLOADS_URL",
+        "uploads_url",
+        "",
+        _url("file", *UPLOAD_DRIVERS),
+        "where uploaded pictures are kept, such as `s3://bucket/prefix`; empty is the folder `uploads` in `DATA_DIR`",
+    ),
+    Setting(
         "SECRET_KEY",
         "secret_key",
         "",
@@ -233,6 +244,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         faults.append("DATABASE_POOL_SIZE: at least WEB_THREADS, or requests wait for each other")
     if values["database_owner_url"] and not values["database_url"]:
         faults.append("DATABASE_OWNER_URL: set DATABASE_URL too, or the application would use another database")
+    driver = UPLOAD_DRIVERS.get(urlsplit(values["uploads_url"]).scheme)
+    if driver is not None and find_spec(driver) is None:
+        faults.append(f"UPLOADS_URL: needs the package {driver}; see docs/operations.md")
     if values["environment"] == "production":
         faults += _production_faults(values)
     elif 0 < len(values["secret_key"]) < SECRET_LENGTH_MIN:

@@ -84,6 +84,7 @@ def load_programme() -> None:
     """Load the reference data and the campaigns, in force since 2020."""
     catalog.load_reference()
     impact.load_reference()
+    merchants.load_reference()
     for campaign in CAMPAIGNS:
         save_campaign(campaign, active_from=LONG_AGO)
 

@@ -25,11 +25,12 @@ WHERE a.occurred_at >= :from_at AND a.occurred_at < :to_at
 """
 # A wide row is sorted by its narrow key, on disk where there are many; the members and merchants are few and hashed.
 _STREAM = """
-SELECT a.activity_id, a.member_id, a.occurred_at, a.recorded_at, a.body,
+SELECT a.activity_id, a.member_id, a.occurred_at, a.recorded_at, a.body, a.certificates,
        a.paid_by_all, a.paid_by_campaign, m.tier, m.region, m.tags, m.enrolled_at, m.household_id,
        a.merchant_id, merchant.key, coalesce(evidence.evidence_default, 'staff')
 FROM (
   SELECT a.activity_id, a.member_id, a.occurred_at, a.recorded_at, a.merchant_id, a.body::text AS body,
+         a.outcome -> 'certificates' AS certificates,
          (a.outcome -> 'points' ->> 'awarded')::bigint AS paid_by_all,
          (SELECT coalesce(sum((award ->> 'points')::bigint), 0)::bigint
           FROM jsonb_array_elements(a.outcome -> 'awards') AS award WHERE award ->> 'campaign' = :campaign)

@@ -3,6 +3,9 @@
 The code is derived from the activity's id and our secret, so that a repetition gets the same one although only its
 hash is stored. What is claimed is evaluated by the rules of the time when it occurred, as if it had come now: nothing
 of limits and budgets was kept back for it. What was completed or returned meanwhile is booked with it.
+
+Whoever claims, completes, returns or revises what waits locks the claim first and then the account, never the other
+way round.
 """
 
 import hashlib
@@ -30,8 +33,9 @@ from app.activities.proofs import (
     proofs_of,
     release_proofs,
 )
-from app.activities.queries import Found, MemberFacts
-from app.activities.reading import Report, digest_of, facts_of_stored
+from app.activities.queries import MemberFacts
+from app.activities.reading import Report, complete_body, digest_of, facts_of
+from app.catalog import service as catalog
 from app.core.clock import now
 from app.core.codes import code_from_bytes, format_code, normalise_code
 from app.core.database import db, driver_connection
@@ -135,19 +139,19 @@ def _duplicates(claim: Claim) -> list[Duplicate]:
 
 
 def revise_waiting(
-    session: scoped_session[Any], origin: Source, prepared: Prepared, found: Found, moment: datetime
+    session: scoped_session[Any],
+    origin: Source,
+    prepared: Prepared,
+    claim: Claim,
+    member: MemberFacts | None,
+    moment: datetime,
 ) -> Accepted:
-    """Put a new revision in the place of one that waits; where it names a member we know, that one has it at once.
+    """Put a new revision in the place of one that waits under a locked claim; a member whom it names has it at once.
 
-    Raises ActivityClosed once it was completed or returned, or claimed meanwhile.
+    Raises ActivityClosed once it was completed or returned.
     """
-    assert found.activity_id is not None
-    if found.member is not None:
-        ledger.lock_account(found.member.member_id)
-    claim = queries.lock_claim(session, found.activity_id)
-    assert claim is not None
     report = prepared.report
-    if claim.claimed_at is not None or claim.completed_at is not None or claim.returns or claim.body.get("completed"):
+    if claim.completed_at is not None or claim.returns or claim.body.get("completed"):
         raise ActivityClosed
     check_revision(origin, report, claim.occurred_at, moment)
     live = origin.merchant.live
@@ -161,7 +165,10 @@ def revise_waiting(
     registered = session.get_one(ActivityRegistry, (origin.merchant.id, live, report.external_id))
     registered.revision, registered.digest = claim.revision, report.digest
     session.flush()
-    return _waiting(claim) if found.member is None else _pay(session, claim, found.member, moment)
+    if member is None:
+        return _waiting(claim)
+    ledger.lock_account(member.member_id)
+    return _pay(session, claim, member, moment)
 
 
 def claim_activity(member_id: UUID, live: bool, text: str) -> Accepted:
@@ -176,7 +183,6 @@ def claim_activity(member_id: UUID, live: bool, text: str) -> Accepted:
         known = session.get(Claim, hash_of(code))
         if known is None or known.live is not live:
             raise ClaimNotFound
-        ledger.lock_account(member_id)
         claim = queries.lock_claim(session, known.activity_id)
         assert claim is not None
         if claim.member_id == member_id:
@@ -186,6 +192,7 @@ def claim_activity(member_id: UUID, live: bool, text: str) -> Accepted:
             raise DuplicateClaimed
         if claim.expires_at <= moment:
             raise ClaimExpired
+        ledger.lock_account(member_id)
         return _pay(session, claim, _facts_of(members.get_member(member_id, live)), moment)
 
 
@@ -200,9 +207,10 @@ def _pay(session: scoped_session[Any], claim: Claim, member: MemberFacts, moment
     """Pay a locked claim to its member, whose account is locked, and book what became of it meanwhile."""
     merchant = merchants.principal_of(claim.merchant_id, claim.live, claim.evidence)
     origin, actor = Source(merchant), f"member:{member.member_id}"
-    facts = facts_of_stored(claim.body, claim.occurred_at, claim.evidence)
-    read = {"id": claim.external_id, "revision": claim.revision}
-    report = Report(0, claim.body, read, digest_of(claim.body))
+    read = complete_body(claim.body)
+    [terms] = catalog.certificate_terms(merchant.id, claim.live, [(read["lines"], claim.occurred_at)])
+    facts = facts_of(read, claim.occurred_at, claim.evidence, terms)
+    report = Report(0, claim.body, {"id": claim.external_id, "revision": claim.revision}, digest_of(claim.body))
     prepared = Prepared(report, facts, bounds_of(merchant, facts), proofs_of(claim.body))
     with ledger.open_book(member.member_id, moment) as (_, book), driver_connection() as connection:
         evaluated, empty = paying.pay(book, origin, prepared, member, claim.activity_id, _duplicates(claim))

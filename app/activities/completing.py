@@ -1,6 +1,6 @@
 """Completion: what was ordered is delivered, and points that wait for that become available."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -70,7 +70,7 @@ def complete_in_book(
     """Complete an activity that is not complete, in its member's open book; return the points that waited for it."""
     check_not_before(completed_at, stored.occurred_at)
     lots = ledger.load_paid_lots(session, book, stored.posting_keys)
-    terms = _terms(lots, completed_at)
+    terms = _terms(lots, stored.occurred_at, completed_at)
     points = ledger.complete_lots(session, book, lots, terms)
     session.add(
         ActivityCompletion(
@@ -85,17 +85,23 @@ def complete_in_book(
     return points
 
 
-def _terms(lots: list[ledger.PaidLot], completed_at: datetime) -> dict[int, tuple[datetime, datetime | None]]:
+def _terms(
+    lots: list[ledger.PaidLot], occurred_at: datetime, completed_at: datetime
+) -> dict[int, tuple[datetime, datetime | None]]:
     """Return from when and until when each lot is available, by the rule that paid it."""
-    rules = campaigns.rules_of_versions({paid.campaign_version_id for paid in lots if paid.campaign_version_id})
-    expiries = {(version_id, rule.key): rule.expiry for version_id, of_it in rules.items() for rule in of_it}
+    of_versions = campaigns.rules_of_versions({paid.campaign_version_id for paid in lots if paid.campaign_version_id})
+    rules = {(version_id, rule.key): rule for version_id, of_it in of_versions.items() for rule in of_it}
     zone = programme.current().zone
     terms: dict[int, tuple[datetime, datetime | None]] = {}
     for paid in lots:
-        expiry = None
+        pending = expiry = None
         if paid.campaign_version_id is not None and paid.rule is not None:
-            expiry = expiries[paid.campaign_version_id, paid.rule]
-        terms[paid.lot.lot_id] = completed_at, ledger.expiry_time(expiry, completed_at, zone)
+            rule = rules[paid.campaign_version_id, paid.rule]
+            pending, expiry = rule.pending, rule.expiry
+        available_at = completed_at
+        if pending is not None and pending.days is not None:  # it waited for a review, and its own days may still run
+            available_at = max(completed_at, occurred_at + timedelta(days=pending.days))
+        terms[paid.lot.lot_id] = available_at, ledger.expiry_time(expiry, completed_at, zone)
     return terms
 
 

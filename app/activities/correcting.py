@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session, scoped_session
 
-from app.activities.again import Stored
+from app.activities.again import Stored, funds_of
 from app.activities.reading import impact_subject
 from app.activities.remaining import RuleId
 from app.campaigns import service as campaigns
@@ -79,7 +79,8 @@ def reduce_worth(
     _give_back(stored, before, worth, live)
     claims = take_impact_to(stored, _claim_of(stored, facts), stored.occurred_at, book.moment)
     lost = sum(losses.values())
-    book.add_fact(FactKind.CORRECTED, correction_fact(stored, lost, claims, facts is None))
+    is_undone = facts is None and stored.left() is not None
+    book.add_fact(FactKind.CORRECTED, correction_fact(stored, lost, claims, is_undone))
     return Corrected(taken, lost, claims)
 
 
@@ -99,17 +100,15 @@ def correction_fact(
 
 def _give_back(stored: Stored, before: Mapping[RuleId, int], worth: Mapping[RuleId, int], live: bool) -> None:
     """Return to limits and budgets what the losing rules took of them."""
-    rules = campaigns.rules_of_versions(stored.versions())
-    by_id = {(str(rule.version_id), rule.key): rule for of_version in rules.values() for rule in of_version}
-    funded = stored.outcome.get("spent", {})
-    spent: dict[Any, int] = {}
+    rules = stored.rules()
+    lost: dict[RuleId, int] = {}
     units: dict[tuple[Any, str, str], tuple[str, int, int]] = {}
     for rule_id, points in before.items():
-        rule, after = by_id[rule_id], worth.get(rule_id, 0)
-        if str(rule.campaign_id) in funded:
-            spent[rule.campaign_id] = spent.get(rule.campaign_id, 0) + points - after
+        rule, after = rules[rule_id], worth.get(rule_id, 0)
+        lost[rule_id] = points - after
         for limit in rule.limits:
             units[rule.campaign_id, rule.key, limit.key] = limit.unit, points, after
+    spent = funds_of(stored, lost, live)
     back = []
     for each in campaigns.taken_from_codes(stored.outcome.get("taken", ())):
         unit, points, after = units.get((each.campaign_id, each.rule, each.limit), ("", 0, 0))
@@ -119,8 +118,8 @@ def _give_back(stored: Stored, before: Mapping[RuleId, int], worth: Mapping[Rule
             amount = each.amount if points and not after else 0
         if amount:
             back.append(each.of(amount))
-    if back or any(spent.values()):
-        campaigns.give_back(stored.member_id, back, {each: points for each, points in spent.items() if points}, live)
+    if back or spent:
+        campaigns.give_back(stored.member_id, back, spent, live)
 
 
 def _claim_of(stored: Stored, facts: Mapping[str, Any] | None) -> impact.Impact:
@@ -134,7 +133,7 @@ def _claim_of(stored: Stored, facts: Mapping[str, Any] | None) -> impact.Impact:
 def take_impact_to(
     stored: Stored, claimed: impact.Impact, occurred_at: datetime, moment: datetime
 ) -> list[dict[str, Any]]:
-    """Book the impact ``claimed`` in the place of what is booked of ``stored``; return the changes, claim by claim."""
+    """Book the impact ``claimed`` in the place of what is booked of ``stored``; return what changes, claim by claim."""
     standing = impact.booked(stored.member_id, stored.activity_id)
     changes = impact.differences(standing, impact.booked_of(claimed, occurred_at))
     if changes:
@@ -146,4 +145,5 @@ def take_impact_to(
         {"metric": change.metric, "value": change.value, "low": change.low, "high": change.high,
          "factor": str(change.factor_id) if change.factor_id else None, "subject": change.subject_code}
         for change in changes
+        if change.value or change.low or change.high
     ]  # fmt: skip

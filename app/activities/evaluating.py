@@ -7,10 +7,25 @@ from typing import Any
 from uuid import UUID
 
 from app.activities.again import posting_key, without_duplicates
-from app.activities.outcome import Accepted, award_of, note_duplicates, note_kept, note_taken, outcome_of
+from app.activities.outcome import (
+    Accepted,
+    award_of,
+    note_certificates,
+    note_duplicates,
+    note_kept,
+    note_taken,
+    outcome_of,
+)
 from app.activities.proofs import CLAIMED_PROOF, Duplicate, Proof, proof_rows, proofs_of, repeated_within
 from app.activities.queries import MemberFacts
-from app.activities.reading import Report, check_against_reference, check_time, facts_of, impact_subject
+from app.activities.reading import (
+    Report,
+    check_against_reference,
+    check_time,
+    facts_of,
+    impact_subject,
+    kept_certificates,
+)
 from app.activities.schemas import CartSchema
 from app.campaigns import service as campaigns
 from app.catalog import service as catalog
@@ -41,10 +56,15 @@ NEWCOMER: dict[str, Any] = {"id": None, "tier": "seed", "region": None, "tags": 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who reports, and whether the age of what is reported is bounded (an import of the past is not)."""
+    """Who reports, and whether the age of what is reported is bounded (an import of the past is not).
+
+    Points of what ``waits_for_review`` wait until that is done, whatever their terms; it earns ``points_max`` at most.
+    """
 
     merchant: MerchantPrincipal
     is_age_bounded: bool = True
+    waits_for_review: bool = False
+    points_max: int | None = None
 
     def __hash__(self) -> int:
         return hash(self.merchant.key_id)  # sources are looked up several times a report; equality compares it all
@@ -165,8 +185,20 @@ def check_revision(origin: Source, report: Report, stored_at: datetime, moment: 
 
 def prepare(origin: Source, report: Report) -> Prepared:
     """Return ``report`` with what can be said of it before anything is read."""
-    facts = facts_of(report.read, report.read["occurred_at"], origin.merchant.default_evidence)
-    return Prepared(report, facts, bounds_of(origin.merchant, facts), proofs_of(report.read))
+    return prepare_many(origin, [report])[0]
+
+
+def prepare_many(origin: Source, reports: Sequence[Report]) -> list[Prepared]:
+    """Return each of ``reports`` with what can be said of it before anything is read but products."""
+    merchant = origin.merchant
+    asked = [(report.read["lines"], report.read["occurred_at"]) for report in reports]
+    terms = catalog.certificate_terms(merchant.id, merchant.live, asked)
+    return [_prepared(merchant, report, of_report) for report, of_report in zip(reports, terms, strict=True)]
+
+
+def _prepared(merchant: MerchantPrincipal, report: Report, terms: catalog.CertificateTerms | None) -> Prepared:
+    facts = facts_of(report.read, report.read["occurred_at"], merchant.default_evidence, terms)
+    return Prepared(report, facts, bounds_of(merchant, facts), proofs_of(report.read))
 
 
 def bounds_of(merchant: MerchantPrincipal, facts: Mapping[str, Any]) -> campaigns.Bounds:
@@ -201,14 +233,19 @@ def evaluate_prepared(
     What others have claimed, ``duplicates``, and what it names twice itself earns nothing.
     """
     headroom = board.headroom(prepared.bounds.asks, member.counted)
+    if origin.points_max is not None:
+        headroom = replace(headroom, points=origin.points_max)
     lines = duplicate_lines(prepared.proofs, duplicates, activity_id)
-    settlement, outcome, awards, claimed = evaluate(origin.merchant, prepared.facts, member, headroom, moment, lines)
+    settlement, outcome, awards, claimed = evaluate(
+        origin.merchant, prepared.facts, member, headroom, moment, lines, origin.waits_for_review
+    )
     evaluated = Evaluated(
         prepared.report, member.member_id, activity_id, prepared.facts, outcome, awards, claimed, settlement,
         proofs=own_proofs(prepared.proofs, duplicates),
     )  # fmt: skip
     evaluated.take(board, prepared.bounds, member)
-    note_kept(outcome, member.for_rules(moment), prepared.facts["evidence"])
+    note_kept(outcome, member.for_rules(prepared.facts["occurred_at"]), prepared.facts["evidence"])
+    note_certificates(outcome, kept_certificates(prepared.facts))
     return evaluated
 
 
@@ -230,13 +267,14 @@ def evaluate(
     headroom: campaigns.Headroom,
     moment: datetime,
     duplicates: Sequence[str | None] = (),
+    waits_for_review: bool = False,
 ) -> tuple[campaigns.Settlement, dict[str, Any], list[ledger.Award], impact.Impact]:
     """Return what is paid of ``facts``, the outcome, the awards and the impact; the same for award and preview.
 
     ``duplicates`` are lines that another activity has claimed, None the whole of it: they earn and avoid nothing.
     """
     settings = programme.current()
-    of_member = member.for_rules(moment) if member else NEWCOMER
+    of_member = member.for_rules(facts["occurred_at"]) if member else NEWCOMER
     evaluation = campaigns.evaluate(facts, of_member, for_rules(merchant), moment)
     left: Mapping[str, Any] | None = facts
     if duplicates:
@@ -245,10 +283,10 @@ def evaluate(
         evaluation = campaigns.without_duplicates(evaluation, rest)
     settlement = campaigns.settle(evaluation, headroom)
     void_at = facts["occurred_at"] + timedelta(days=settings.completion_days_max)
-    awards = [award_of(granted, facts, settings.zone, void_at) for granted in settlement.granted]
+    awards = [award_of(granted, facts, settings.zone, void_at, waits_for_review) for granted in settlement.granted]
     claimed = impact.Impact() if left is None else impact.claim_impact(impact_subject(left))
     outcome = outcome_of(settlement, awards, claimed, moment)
-    note_duplicates(outcome, duplicates)
+    note_duplicates(outcome, duplicates, is_whole=left is None)
     return settlement, outcome, awards, claimed
 
 

@@ -48,7 +48,7 @@ ANSWER = {
             "line": "1",
             "points": 20,
             "desired_points": 20,
-            "certificate": {"code": "EU_ORGANIC", "number": "DE-ÖKO-001"},
+            "certificate": {"code": "EU_ORGANIC", "number": "DE-ÖKO-001", "basis": "registered"},
             "available_at": "2026-12-07T09:12:00Z",
             "expires_at": "2027-11-30T23:59:59Z",
             "reasons": [{"code": "matched", "detail": "This earned “Organic produce”."}],
@@ -114,7 +114,13 @@ PREVIEW = {
             "extra_points": 15,
             "impact": ANSWER["impact"],
             "text": "Choose “Reusable circulating box” and earn 15 more points.",
-        }
+        },
+        {
+            "change": {"lines": [{"id": "2", "sku": "B-7"}]},
+            "extra_points": 10,
+            "impact": [],
+            "text": "Choose “Organic oats” instead of “Oats” and earn 10 more points.",
+        },
     ],
     "spendable": {"points": 120, "worth": 120, "currency": "EUR"},
 }

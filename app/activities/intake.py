@@ -22,8 +22,8 @@ from app.activities import claims, paying, queries, revising, rounds
 from app.activities.errors import ActivityMemberChanged
 from app.activities.evaluating import Prepared, Source, check, prepare
 from app.activities.outcome import Accepted
-from app.activities.proofs import find_duplicates, note_duplicates
-from app.activities.queries import MemberFacts
+from app.activities.proofs import find_duplicates, note_duplicates, proofs_of
+from app.activities.queries import Found, MemberFacts
 from app.activities.reading import Report, digest_of
 from app.activities.rounds import Left, Result, Why, first_answers, has_member, is_known, is_revised, read_asked
 from app.activities.schemas import ActivitySchema
@@ -31,7 +31,7 @@ from app.campaigns import service as campaigns
 from app.core import schemas
 from app.core.clock import now
 from app.core.database import db, driver_connection
-from app.core.errors import ProblemError, ValidationProblem
+from app.core.errors import ProblemError, ServiceUnavailable, ValidationProblem
 from app.core.ids import new_id
 from app.core.unit_of_work import retry_transient, unit_of_work
 from app.ledger import service as ledger
@@ -92,19 +92,28 @@ def report_alone(origin: Source, report: Report) -> Result:
 
     So it goes with a new revision of one that is stored, which is booked as the difference.
     """
-    for number in range(LOCKED_ATTEMPTS):
+    # each receipt or serial number can be lost to somebody else once, between our look and our write
+    attempts = LOCKED_ATTEMPTS + len(proofs_of(report.read))
+    for number in range(attempts):
         try:
-            return retry_transient(lambda: _attempt_alone(origin, report))
+            done = retry_transient(lambda: attempt_alone(origin, report))
         except ProblemError as problem:
             return problem
         except (psycopg.errors.UniqueViolation, IntegrityError):
             # somebody stored this id between our read and our write: the next attempt finds it
-            if number == LOCKED_ATTEMPTS - 1:
+            if number == attempts - 1:
                 raise
-    raise AssertionError("unreachable")
+        else:
+            if done is not None:
+                return done
+    return ServiceUnavailable("Others are changing the same activity; try again.")
 
 
-def _attempt_alone(origin: Source, report: Report) -> Accepted:
+def attempt_alone(origin: Source, report: Report) -> Accepted | None:
+    """Do what ``report_alone`` does once, in the caller's unit of work if there is one; raise what is wrong with it.
+
+    None where it was stored, or its member unlinked, between our look and our lock.
+    """
     moment, prepared = now(), prepare(origin, report)
     with unit_of_work() as session, driver_connection() as connection:
         [found] = read_asked(connection, origin, [prepared])
@@ -112,7 +121,7 @@ def _attempt_alone(origin: Source, report: Report) -> Accepted:
             return first_answers([found])[0]
         if is_revised(report, found):
             if found.known_member_id is None:
-                return claims.revise_waiting(session, origin, prepared, found, moment)
+                return _revise_waiting(session, origin, prepared, found, moment)
             return _revise(session, origin, prepared, found.known_member_id, moment)
         if not has_member(report, found):
             check(origin, report, moment)
@@ -123,8 +132,25 @@ def _attempt_alone(origin: Source, report: Report) -> Accepted:
         if is_known(report, found):
             return first_answers([found])[0]
         if is_revised(report, found) or found.member is None:
-            return _attempt_alone(origin, report)  # stored, or unlinked, between our look and our lock
+            return None
         return _award_locked(connection, origin, prepared, found.member, moment)
+
+
+def _revise_waiting(
+    session: scoped_session[Any], origin: Source, prepared: Prepared, found: Found, moment: datetime
+) -> Accepted:
+    """Book a new revision of what waits to be claimed, under the lock of the claim; of a member's where it is now."""
+    report = prepared.report
+    assert found.activity_id is not None
+    claim = queries.lock_claim(session, found.activity_id)
+    assert claim is not None
+    with driver_connection() as connection:
+        [found] = read_asked(connection, origin, [prepared])
+    if is_known(report, found):
+        return first_answers([found])[0]
+    if found.known_member_id is not None:
+        return _revise(session, origin, prepared, found.known_member_id, moment)
+    return claims.revise_waiting(session, origin, prepared, claim, found.member, moment)
 
 
 def _revise(

@@ -31,11 +31,13 @@ class Accepted:
     since: Mapping[str, Any] = field(default_factory=dict)
 
 
-def award_of(granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime) -> Award:
+def award_of(
+    granted: Granted, facts: Mapping[str, Any], zone: ZoneInfo, void_at: datetime, waits_for_review: bool = False
+) -> Award:
     """Return what the ledger books for ``granted``: the terms count from when the activity occurred."""
     rule = granted.desired.rule
     occurred_at = facts["occurred_at"]
-    available_at = available_time(rule.pending, occurred_at, facts["completed"])
+    available_at = None if waits_for_review else available_time(rule.pending, occurred_at, facts["completed"])
     is_waiting = available_at is None
     return Award(
         points=granted.points,
@@ -61,7 +63,8 @@ def _missed_codes(missed: Missed) -> dict[str, Any]:
     return _rule_codes(missed.rule) | {"code": missed.code}
 
 
-def _impact_codes(impact: Impact) -> list[dict[str, Any]]:
+def impact_codes(impact: Impact) -> list[dict[str, Any]]:
+    """Return what is claimed, and what is not and why, as it is stored."""
     claims: list[dict[str, Any]] = [
         {
             "metric": claim.metric, "value": claim.value, "low": claim.low, "high": claim.high,
@@ -98,7 +101,7 @@ def outcome_of(settlement: Settlement, awards: Sequence[Award], impact: Impact, 
             for line, points, desired_points in granted.lines
         ],
         "missed": [_missed_codes(missed) for missed in settlement.missed],
-        "impact": _impact_codes(impact),
+        "impact": impact_codes(impact),
     }
 
 
@@ -115,10 +118,16 @@ def note_kept(outcome: dict[str, Any], member: Mapping[str, Any], evidence: str)
     outcome["facts"] = {key: value for key, value in member.items() if key != "id"} | {"evidence": evidence}
 
 
-def note_duplicates(outcome: dict[str, Any], lines: Sequence[str | None]) -> None:
-    """Keep in a stored outcome which lines another activity had claimed; None is the whole of it."""
+def note_duplicates(outcome: dict[str, Any], lines: Sequence[str | None], is_whole: bool) -> None:
+    """Keep in a stored outcome which lines another activity had claimed; None alone where nothing is left of it."""
     if lines:
-        outcome["duplicates"] = [None] if None in lines else sorted(set(lines))
+        outcome["duplicates"] = [None] if is_whole else sorted({line for line in lines if line is not None})
+
+
+def note_certificates(outcome: dict[str, Any], kept: Mapping[str, Any] | None) -> None:
+    """Keep in a stored outcome how certificates were judged, so that it is evaluated again by the same ones."""
+    if kept is not None:
+        outcome["certificates"] = kept
 
 
 _HIDDEN = frozenset({"version_id", "code", "codes"})

@@ -22,6 +22,7 @@ from app.activities.models import (
     ReturnRegistry,
 )
 from app.activities.outcome import Accepted
+from app.activities.reading import age_days
 from app.activities.remaining import Returned
 from app.campaigns.service import ASKED_LIMIT, USED, LimitAsk, Member, asked_rows
 from app.core.clock import format_time
@@ -86,14 +87,14 @@ class MemberFacts:
         """Whose limits count."""
         return Member(self.member_id, self.household_id)
 
-    def for_rules(self, now: datetime) -> dict[str, Any]:
-        """Return the member as rules see them; the age is in whole days of membership."""
+    def for_rules(self, occurred_at: datetime) -> dict[str, Any]:
+        """Return the member as rules see them for an activity of that time."""
         return {
             "id": self.member_id,
             "tier": self.tier,
             "region": self.region,
             "tags": list(self.tags),
-            "age_days": (now - self.enrolled_at).days,
+            "age_days": age_days(self.enrolled_at, occurred_at),
         }
 
 
@@ -260,6 +261,11 @@ def find_return_by_any_id(session: _Session, merchant_id: UUID, live: bool, any_
         return_id = UUID(any_id)
     except ValueError:
         return None
+    return find_return_by_id(session, merchant_id, live, return_id)
+
+
+def find_return_by_id(session: _Session, merchant_id: UUID, live: bool, return_id: UUID) -> ReturnRegistry | None:
+    """Return a merchant's return by our id, whatever the merchant calls others, or None."""
     return session.scalar(
         select(ReturnRegistry).where(
             ReturnRegistry.return_id == return_id,

@@ -1,7 +1,7 @@
 """Turn what a merchant sent into the facts that rules and impact work on, or say where it breaks the contract. Pure."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from app.activities.errors import PackagingConflict
-from app.catalog.service import CatalogReference
+from app.catalog.service import CatalogReference, CertificateTerms, Judged, judge_line, judge_stated
 from app.core.errors import ValidationProblem
 from app.core.evidence import RANK
 from app.core.strict_json import pointer
@@ -31,6 +31,14 @@ class Report:
     def external_id(self) -> str:
         """The merchant's id of the activity."""
         return str(self.read["id"])
+
+
+def age_days(enrolled_at: datetime, occurred_at: datetime) -> int:
+    """Return for how many whole days one had been a member when it occurred: 0 for what occurred before.
+
+    It counts from the activity's own time, so that what comes late is judged as if it had come at once.
+    """
+    return max(0, (occurred_at - enrolled_at).days)
 
 
 def digest_of(body: Mapping[str, Any]) -> bytes:
@@ -91,18 +99,44 @@ def check_time(occurred_at: datetime, now: datetime, age_days_max: int | None) -
         raise ValidationProblem([_fault(f"This is more than {age_days_max} days ago.", "occurred_at")])
 
 
-def _line_facts(line: Mapping[str, Any]) -> dict[str, Any]:
+def line_facts(line: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
+    """Return a line as rules see it."""
     total = line["total"]
     if total is None:
         total = (line["unit_price"] or 0) * line["quantity"]
-    # a certificate without its number is a claim nobody can check: it is kept in the body and earns nothing
-    certificates = {held["code"]: held for held in line["certifications"] if held["number"]}
-    return {**line, "total": total, "certifications": list(certificates), "certificates": certificates}
+    certificates = judged.certificates
+    facts = {**line, "total": total, "certifications": list(certificates), "certificates": certificates}
+    if judged.refused:
+        facts["refused"] = judged.refused
+    if not judged.is_by_statement:
+        facts["is_judged"] = True
+    return facts
 
 
-def facts_of(read: Mapping[str, Any], occurred_at: datetime, evidence_default: str) -> dict[str, Any]:
-    """Return the activity as rules see it: totals in minor units, valid certificate codes, the evidence grade."""
-    lines = [_line_facts(line) for line in read["lines"]]
+def _judged(read: Mapping[str, Any], terms: CertificateTerms | None) -> list[Judged]:
+    if terms is None:
+        return [judge_stated(line["certifications"]) for line in read["lines"]]
+    return [
+        judge_line(line["certifications"], product, terms.day, terms.accepted)
+        for line, product in zip(read["lines"], terms.products, strict=True)
+    ]
+
+
+def facts_of(
+    read: Mapping[str, Any], occurred_at: datetime, evidence_default: str, terms: CertificateTerms | None = None
+) -> dict[str, Any]:
+    """Return the activity as rules see it: totals in minor units, valid certificate codes, the evidence grade.
+
+    ``terms`` say by what certificates are judged, None: by the numbers that lines state. A line's ``refused`` are the
+    reason codes of those that don't count, where there are any.
+    """
+    return _facts(read, occurred_at, evidence_default, _judged(read, terms))
+
+
+def _facts(
+    read: Mapping[str, Any], occurred_at: datetime, evidence_default: str, judged: Iterable[Judged]
+) -> dict[str, Any]:
+    lines = [line_facts(line, of_line) for line, of_line in zip(read["lines"], judged, strict=True)]
     return {
         "kind": read["kind"],
         "occurred_at": occurred_at,
@@ -136,14 +170,48 @@ def _complete_line(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**_LINE_ABSENT, "packaging": [], **line, "certifications": certifications}
 
 
-def facts_of_stored(body: Mapping[str, Any], occurred_at: datetime, evidence_default: str) -> dict[str, Any]:
+def complete_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body as it was sent with the defaults of what it leaves out: what ``facts_of`` reads."""
+    lines = [_complete_line(line) for line in body.get("lines", ())]
+    return {**_ABSENT, "packaging": [], **body, "lines": lines}
+
+
+def kept_certificates(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how the certificates of ``facts`` were judged, by line, for ``facts_of_stored``; None: nobody stated any.
+
+    Lines of which all that they state counts, and nothing else, are left out.
+    """
+    kept = {
+        line["id"]: {"held": list(line["certificates"].values()), "refused": line.get("refused", {})}
+        for line in facts["lines"]
+        if "refused" in line or ("is_judged" in line and line["certificates"])
+    }
+    return kept if kept or any(line["certificates"] for line in facts["lines"]) else None
+
+
+def _judged_then(stated: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | None) -> Judged:
+    """Return how a line's certificates were judged: where nothing is kept of it, all that it states counted."""
+    if kept is None:
+        return Judged({each["code"]: each for each in stated if each["number"]}, {}, True)
+    return Judged({held["code"]: held for held in kept["held"]}, kept["refused"], False)
+
+
+def facts_of_stored(
+    body: Mapping[str, Any],
+    occurred_at: datetime,
+    evidence_default: str,
+    certificates: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return what ``facts_of`` returns, of a body as it was sent: it fitted the contract when it came in.
 
-    What was left out gets the defaults of ``ActivitySchema``; nothing is checked again.
+    What was left out gets the defaults of ``ActivitySchema``; nothing is checked again. ``certificates`` is what
+    ``kept_certificates`` kept when it was evaluated; without it they are judged by the numbers that lines state.
     """
-    lines = [_complete_line(line) for line in body.get("lines", ())]
-    read = {**_ABSENT, "packaging": [], **body, "lines": lines}
-    return facts_of(read, occurred_at, evidence_default)
+    read = complete_body(body)
+    if certificates is None:
+        return facts_of(read, occurred_at, evidence_default)
+    judged = [_judged_then(line["certifications"], certificates.get(line["id"])) for line in read["lines"]]
+    return _facts(read, occurred_at, evidence_default, judged)
 
 
 def impact_subject(facts: Mapping[str, Any]) -> ImpactSubject:

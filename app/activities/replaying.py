@@ -1,7 +1,7 @@
 """Replay recorded activities, in the order of time, through a version of a campaign that may not be in force. Pure.
 
-1. Each activity is evaluated as it was when it was reported: what occurred then, at the time of its receipt, by the
-   facts of the member as they are today.
+1. Each activity is evaluated as it was when it was reported: what occurred then, at the time of its receipt, with the
+   certificates that counted then, by the facts of the member as they are today.
 2. Limits and budget begin with nothing used and are taken in the order in which activities occurred.
 3. Only what the campaign's own rules pay is counted. Where what they pay depends on others (a multiplier, a stacking
    group), the rules of the other campaigns that were in force then are evaluated beside them, with their limits and
@@ -9,7 +9,7 @@
 4. Pauses are left out: the question is what the rules pay.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,20 +18,24 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from app.activities.reading import facts_of_stored
+from app.activities.reading import age_days, facts_of_stored
 from app.activities.tallies import Tally
 from app.campaigns.service import Evaluation, Member, Settlement, Subjects, UsageBoard, asks_of, settle, trials
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An activity as it was stored, what was really paid for it, and its member and merchant as they are today."""
+    """An activity as it was stored, what was really paid for it, and its member and merchant as they are today.
+
+    ``certificates`` is how its certificates were judged when it was evaluated.
+    """
 
     activity_id: UUID
     member_id: UUID
     occurred_at: datetime
     recorded_at: datetime
     body: str
+    certificates: Mapping[str, Any] | None
     paid_by_all: int
     paid_by_campaign: int
     tier: str
@@ -58,13 +62,13 @@ class Replay:
     def take(self, recorded: Recorded) -> int:
         """Replay one activity, which occurred no earlier than the last; return the points that would be paid."""
         body: dict[str, Any] = orjson.loads(recorded.body)
-        facts = facts_of_stored(body, recorded.occurred_at, recorded.evidence_default)
+        facts = facts_of_stored(body, recorded.occurred_at, recorded.evidence_default, recorded.certificates)
         member = {
             "id": recorded.member_id,
             "tier": recorded.tier,
             "region": recorded.region,
             "tags": recorded.tags,
-            "age_days": (recorded.recorded_at - recorded.enrolled_at).days,
+            "age_days": age_days(recorded.enrolled_at, recorded.occurred_at),
         }
         merchant = {"id": str(recorded.merchant_id), "key": recorded.merchant_key}
         book = self._book_at(recorded.occurred_at)

@@ -24,6 +24,7 @@ RETURN_ANSWER = {
     "reversed": {"points": 10, "from_pending": 10, "from_available": 0, "to_debt": 0},
     "lines": [{"id": "1", "quantity": 1}],
     "impact": [],
+    "refunded": {"points": 60, "worth": 60, "money": 539, "currency": "EUR"},
 }
 RETURN_BATCH_ANSWER = {
     "results": [
@@ -90,6 +91,18 @@ class ReversedSchema(Schema):
     to_debt = fields.Integer()
 
 
+class RefundedSchema(Schema):
+    """What goes back of what was paid: points, which are back, with their worth, and money, which you refund.
+
+    In minor units of ``currency``; ``money`` is null where the order is in another one.
+    """
+
+    points = fields.Integer()
+    worth = fields.Integer()
+    money = fields.Integer(allow_none=True)
+    currency = fields.String()
+
+
 class ReturnAnswerLineSchema(Schema):
     """What came back of a line."""
 
@@ -98,7 +111,10 @@ class ReturnAnswerLineSchema(Schema):
 
 
 class ReturnAnswerSchema(Schema):
-    """What a return took back; ``waiting_for_claim`` says that nobody has claimed its activity yet."""
+    """What a return took back; ``waiting_for_claim`` says that nobody has claimed its activity yet.
+
+    ``refunded`` is there where points paid for the order.
+    """
 
     id = fields.String()
     external_id = fields.String()
@@ -109,6 +125,7 @@ class ReturnAnswerSchema(Schema):
     reversed = fields.Nested(ReversedSchema)
     lines = fields.List(fields.Nested(ReturnAnswerLineSchema))
     impact = fields.List(fields.Nested(ImpactAnswerSchema))
+    refunded = fields.Nested(RefundedSchema)
 
 
 class ReturnResultSchema(Schema):

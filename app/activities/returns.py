@@ -5,7 +5,8 @@
 3. What is left is evaluated as the activity was: same rule versions, member facts, moment and headroom. The activity is
    worth the least of that and of what it was worth before; the difference is taken back, with its impact, limits and
    budgets. Other activities are never topped up.
-4. An activity that waits to be claimed keeps its returns; they are booked when it is claimed.
+4. What points paid for the order comes back in its proportion, to whoever paid: see ``refunds``.
+5. An activity that waits to be claimed keeps its returns; they are booked when it is claimed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ import psycopg
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 
-from app.activities import queries
+from app.activities import queries, refunds
 from app.activities.again import Stored, worth_of
 from app.activities.correcting import Corrected, reduce_worth
 from app.activities.errors import (
@@ -115,19 +116,24 @@ def _attempt(merchant: MerchantPrincipal, read: Mapping[str, Any], digest: bytes
         known = session.get(ReturnRegistry, (merchant.id, merchant.live, read["id"]))
         assert known is not None
         session.flush()
+        refunds.lock_payers(merchant, registered.external_id, registered.member_id)
         if registered.member_id is None:
             claim = queries.lock_claim(session, registered.activity_id)
             assert claim is not None
             if claim.claimed_at is None:
-                return _keep(claim, known, read, occurred_at, moment)
+                return _keep(merchant, claim, known, read, occurred_at, moment)
             session.refresh(registered)  # claimed between our look and our lock
         assert registered.member_id is not None
         with ledger.open_book(registered.member_id, moment) as (_, book):
             stored = queries.find_stored(session, registered.member_id, registered.activity_id)
             assert stored is not None
-            actor = f"merchant:{merchant.merchant_key}"
+            actor = _actor(merchant)
             shown = book_return(session, book, stored, known, read["lines"], occurred_at, merchant.live, actor)
     return Booked(shown)
+
+
+def _actor(merchant: MerchantPrincipal) -> str:
+    return f"merchant:{merchant.merchant_key}"
 
 
 def _find_activity(session: _Session, merchant: MerchantPrincipal, any_id: str) -> ActivityRegistry:
@@ -154,10 +160,18 @@ def book_return(
     occurred_at: datetime,
     live: bool,
     actor: str,
+    kept: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Book a return of ``stored`` in its member's open book and store it; return the answer."""
+    """Book a return of ``stored`` in its member's open book and store it; return the answer.
+
+    Of one that was ``kept`` while nobody had claimed the activity, what was paid with points has come back then.
+    """
     check_not_before(occurred_at, stored.occurred_at)
     coming, together = resolve_return(lines, bought_by_line(stored.body), stored.returned)
+    order = refunds.PaidOrder(stored.merchant_id, live, stored.body, [each.outcome for each in stored.returns])
+    refunded = refunds.shown(kept) if kept is not None else refunds.refund_order(
+        session, order, known, together, actor=actor, moment=book.moment, book=book
+    )  # fmt: skip
     facts = stored.facts()
     left = remaining_facts(facts, together) if facts is not None else None
     worth = worth_after(stored.paid(), worth_of(stored, left))
@@ -165,7 +179,7 @@ def book_return(
         session, book, stored, worth, left, live=live, key=f"return:{known.return_id}", actor=actor,
         reason="return", fingerprint=bytes(known.digest[:16]),
     )  # fmt: skip
-    outcome = outcome_of(corrected, worth)
+    outcome = outcome_of(corrected, worth) | refunded
     row = ActivityReturn(
         member_id=stored.member_id, activity_id=stored.activity_id, return_id=known.return_id,
         occurred_at=occurred_at, recorded_at=book.moment, is_whole=together.is_whole,
@@ -194,7 +208,7 @@ def _shown(known: ReturnRegistry, row: ActivityReturn) -> dict[str, Any]:
         "id": str(known.return_id), "external_id": known.external_id, "activity": str(known.activity_id),
         "status": "booked", "occurred_at": format_time(row.occurred_at), "is_whole": row.is_whole,
         "reversed": row.outcome["reversed"], "lines": row.lines, "impact": row.outcome["impact"],
-    }  # fmt: skip
+    } | refunds.shown(row.outcome)  # fmt: skip
 
 
 def _first_answer(session: _Session, known: ReturnRegistry) -> Booked:
@@ -209,15 +223,25 @@ def _first_answer(session: _Session, known: ReturnRegistry) -> Booked:
 
 
 def _keep(
-    claim: Claim, known: ReturnRegistry, read: Mapping[str, Any], occurred_at: datetime, moment: datetime
+    merchant: MerchantPrincipal,
+    claim: Claim,
+    known: ReturnRegistry,
+    read: Mapping[str, Any],
+    occurred_at: datetime,
+    moment: datetime,
 ) -> Booked:
-    """Keep a return with the locked claim of its activity, until somebody claims that."""
+    """Keep a return with the locked claim of its activity, until somebody claims that.
+
+    Whoever paid for the order with points gets them back now.
+    """
     check_not_before(occurred_at, claim.occurred_at)
     coming, together = resolve_return(read["lines"], bought_by_line(claim.body), returned_of(claim))
+    order, actor = refunds.PaidOrder(merchant.id, merchant.live, claim.body, claim.returns), _actor(merchant)
     kept = {
         "return_id": str(known.return_id), "is_whole": together.is_whole,
         "lines": [{"id": line, "quantity": quantity} for line, quantity in coming.items()],
         "occurred_at": format_time(occurred_at), "recorded_at": format_time(moment),
+        **refunds.refund_order(db.session, order, known, together, actor=actor, moment=moment),
     }  # fmt: skip
     claim.returns = [*claim.returns, kept]
     db.session.flush()
@@ -237,16 +261,16 @@ def _shown_waiting(known: ReturnRegistry, kept: Mapping[str, Any]) -> dict[str, 
         "id": str(known.return_id), "external_id": known.external_id, "activity": str(known.activity_id),
         "status": "waiting_for_claim", "occurred_at": kept["occurred_at"], "is_whole": kept["is_whole"],
         "reversed": NOTHING_TAKEN, "lines": kept["lines"], "impact": [],
-    }  # fmt: skip
+    } | refunds.shown(kept)  # fmt: skip
 
 
 def book_kept_returns(session: _Session, book: ledger.AccountBook, claim: Claim, member_id: UUID, actor: str) -> None:
     """Book the returns that came while an activity waited, in their order, after it is paid to ``member_id``."""
     for kept in claim.returns:
-        known = queries.find_return_by_any_id(session, claim.merchant_id, claim.live, kept["return_id"])
+        known = queries.find_return_by_id(session, claim.merchant_id, claim.live, UUID(kept["return_id"]))
         stored = queries.find_stored(session, member_id, claim.activity_id)
         assert known is not None
         assert stored is not None
         lines = kept["lines"] or None
         occurred_at = datetime.fromisoformat(kept["occurred_at"])
-        book_return(session, book, stored, known, lines, occurred_at, claim.live, actor)
+        book_return(session, book, stored, known, lines, occurred_at, claim.live, actor, kept)

@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session, scoped_session
 
-from app.activities.again import Stored, paused_then, posting_key, without_duplicates
+from app.activities.again import Stored, funds_of, paused_then, posting_key, without_duplicates
 from app.activities.correcting import lots_by_rule, shares_of, take_impact_to
 from app.activities.errors import ActivityClosed
 from app.activities.evaluating import (
@@ -32,10 +31,18 @@ from app.activities.evaluating import (
     subjects_of,
 )
 from app.activities.models import ActivityRegistry
-from app.activities.outcome import Accepted, award_of, note_duplicates, note_kept, note_taken, outcome_of
+from app.activities.outcome import (
+    Accepted,
+    award_of,
+    note_certificates,
+    note_duplicates,
+    note_kept,
+    note_taken,
+    outcome_of,
+)
 from app.activities.proofs import CLAIMED_PROOF, find_duplicates, proof_rows, proofs_of, release_proofs
 from app.activities.proofs import note_duplicates as store_duplicates
-from app.activities.reading import impact_subject
+from app.activities.reading import impact_subject, kept_certificates
 from app.activities.remaining import RuleId
 from app.campaigns import service as campaigns
 from app.core.database import driver_connection
@@ -115,7 +122,7 @@ def _evaluate(
     facts, settings = prepared.facts, programme.current()
     rules, merchant = campaigns.book_at(facts, stored.versions(), paused_then(stored)), for_rules(origin.merchant)
     bounds = campaigns.bounds_in(rules, facts, merchant, subjects_of(origin.merchant, facts))
-    spent = {UUID(campaign_id): points for campaign_id, points in stored.outcome.get("spent", {}).items()}
+    spent = funds_of(stored, stored.paid(), origin.merchant.live)
     taken_before = campaigns.taken_from_codes(stored.outcome.get("taken", ()))
     locked = campaigns.LockedBounds(bounds, counted, origin.merchant.live, taken_before, spent)
     evaluation = campaigns.evaluate_by(rules, facts, stored.member(), merchant, stored.recorded_at)
@@ -133,8 +140,9 @@ def _evaluate(
     outcome = outcome_of(settlement, awards, claimed, moment)
     taken = locked.board.take(bounds.asks, counted, settlement)
     note_taken(outcome, taken, bounds.spent(settlement))
-    note_duplicates(outcome, duplicates)
-    note_kept(outcome, {key: value for key, value in stored.member().items() if key != "evidence"}, facts["evidence"])
+    note_duplicates(outcome, duplicates, is_whole=left is None)
+    note_certificates(outcome, kept_certificates(facts))
+    note_kept(outcome, stored.member(), facts["evidence"])
     return _Evaluated(outcome, awards, claimed, taken, locked.take_funds(settlement))
 
 

@@ -19,7 +19,7 @@ import psycopg
 
 from app.activities import claims, queries
 from app.activities.errors import ActivityIdReused, MemberNotFound, RevisionStale
-from app.activities.evaluating import Prepared, Source, evaluate_report, prepare
+from app.activities.evaluating import Prepared, Source, evaluate_report, prepare_many
 from app.activities.outcome import Accepted
 from app.activities.proofs import find_duplicates
 from app.activities.queries import Found
@@ -168,8 +168,9 @@ def play(
 
     Members of whom the caller knows by ``is_contended`` that others are changing them are left at once.
     """
+    prepared = prepare_many(origin, reports)
     with driver_connection() as connection:
-        round_ = _open_round(connection, origin, reports)
+        round_ = _open_round(connection, origin, prepared)
         round_.plan(is_contended)
         try:
             granted = round_.write(connection)
@@ -181,9 +182,8 @@ def play(
 
 
 def _open_round(
-    connection: psycopg.Connection[Any], origin: Source, reports: Sequence[Report], sweeps: bool = False
+    connection: psycopg.Connection[Any], origin: Source, prepared: Sequence[Prepared], sweeps: bool = False
 ) -> _Round:
-    prepared = [prepare(origin, report) for report in reports]
     board = campaigns.new_board((each.bounds for each in prepared), origin.merchant.live)
     return _Round(origin, prepared, read_asked(connection, origin, prepared), now(), board, sweeps)
 
@@ -195,9 +195,10 @@ def play_locked(origin: Source, reports: Sequence[Report], member_ids: Sequence[
     """
 
     def attempt() -> list[Result | Left]:
+        prepared = prepare_many(origin, reports)
         with unit_of_work(), driver_connection() as connection:
             ledger.lock_accounts(member_ids)
-            round_ = _open_round(connection, origin, reports, sweeps=True)
+            round_ = _open_round(connection, origin, prepared, sweeps=True)
             round_.plan(lambda _: False)
             granted = round_.write(connection)
             if round_.low:

@@ -1,10 +1,10 @@
 """Routes of activities: merchants report and preview, shoppers read their own."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import fields
 
 from app.activities import examples, schemas, service
 from app.activities.errors import (
@@ -21,26 +21,20 @@ from app.activities.errors import (
     PackagingConflict,
     RevisionStale,
 )
+from app.activities.review_reading import with_reviews
+from app.activities.self_declared_schemas import REJECTED_EXAMPLE, OwnActivityAnswerSchema, OwnActivityPageSchema
 from app.campaigns.service import Words, explainer
 from app.core import paging
 from app.core.api import BATCH_BYTES_MAX, Blueprint, private_json, read_json
 from app.core.auth import current_principal, member_only, merchant_only, staff_only
 from app.core.errors import InvalidCursor, ProblemError
 from app.core.rate_limits import limited, token_holder
-from app.core.schemas import Schema
 from app.core.unit_of_work import transactional
 from app.members import service as members
 from app.merchants.service import MerchantPrincipal
 
 blueprint = Blueprint("activities", __name__, description="What was done, and what it earned")
 _LOCALES = {"en": "en", "zh": "zh-CN"}  # by language: phones ask for zh-Hans-CN and en-GB
-
-
-class ActivityPageSchema(Schema):
-    """One page of a shopper's activities."""
-
-    data = fields.List(fields.Nested(schemas.ActivityAnswerSchema))
-    next_cursor = fields.String(allow_none=True)
 
 
 def _merchant() -> MerchantPrincipal:
@@ -175,15 +169,19 @@ def _activity_page(query: dict[str, Any], member_id: UUID, bound_to: str) -> Res
     found = service.list_own_activities(member_id, before, query["limit"] + 1)
     page = found[: query["limit"]]
     more = paging.encode_cursor([str(page[-1].activity_id)], bound_to) if len(found) > len(page) else None
+    return private_json({"data": _own_answers(member_id, page), "next_cursor": more})
+
+
+def _own_answers(member_id: UUID, page: Sequence[service.Accepted]) -> list[dict[str, Any]]:
     words = _words()
-    return private_json({"data": [service.answer(each, words) for each in page], "next_cursor": more})
+    return with_reviews(member_id, [service.answer(each, words) for each in page], reader_locale())
 
 
 @blueprint.route("/v1/me/activities")
 @member_only
 @blueprint.problems(InvalidCursor)
 @blueprint.arguments(paging.PageQuery, location="query")
-@blueprint.response(200, ActivityPageSchema, example={"data": [examples.ANSWER], "next_cursor": None})
+@blueprint.response(200, OwnActivityPageSchema, example={"data": [examples.ANSWER], "next_cursor": None})
 def list_own_activities(query: dict[str, Any]) -> Response:
     """Return the shopper's activities, the newest report first."""
     member_id = current_principal().id
@@ -194,7 +192,7 @@ def list_own_activities(query: dict[str, Any]) -> Response:
 @staff_only("viewer")
 @blueprint.problems(MemberNotFound, InvalidCursor)
 @blueprint.arguments(paging.PageQuery, location="query")
-@blueprint.response(200, ActivityPageSchema, example={"data": [examples.ANSWER], "next_cursor": None})
+@blueprint.response(200, OwnActivityPageSchema, example={"data": [examples.ANSWER], "next_cursor": None})
 def list_member_activities(query: dict[str, Any], member_id: UUID) -> Response:
     """Return a member's activities, the newest report first: what each earned, and why it did not earn more."""
     bound_to = f"activities:{members.check_member(member_id)}:{current_principal().id}"
@@ -204,7 +202,8 @@ def list_member_activities(query: dict[str, Any], member_id: UUID) -> Response:
 @blueprint.route("/v1/me/activities/<uuid:activity_id>")
 @member_only
 @blueprint.problems(ActivityNotFound)
-@blueprint.response(200, schemas.ActivityAnswerSchema, example=examples.ANSWER)
+@blueprint.response(200, OwnActivityAnswerSchema, example=REJECTED_EXAMPLE)
 def get_own_activity(activity_id: UUID) -> Response:
-    """Return one of the shopper's activities, with what it earned and what it missed."""
-    return private_json(service.answer(service.get_own_activity(current_principal().id, activity_id), _words()))
+    """Return one of the shopper's activities, with what it earned and missed, and how its review stands."""
+    member_id = current_principal().id
+    return private_json(_own_answers(member_id, [service.get_own_activity(member_id, activity_id)])[0])

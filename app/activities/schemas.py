@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.campaigns.service import KINDS
+from app.catalog.service import Gtin
 from app.core.currencies import CURRENCIES
 from app.core.evidence import GRADES
 from app.core.schemas import (
@@ -38,7 +39,7 @@ class LineSchema(Schema):
 
     id = Text(maximum=64, required=True)
     sku = Text(maximum=64, load_default=None, allow_none=True)
-    gtin = Text(pattern=r"^([0-9]{8}|[0-9]{12,14})\Z", maximum=14, load_default=None, allow_none=True)
+    gtin = Gtin(load_default=None, allow_none=True)
     name = Text(maximum=300, load_default=None, allow_none=True)
     category = Text(maximum=100, load_default=None, allow_none=True)
     quantity = Integer(minimum=1, maximum=QUANTITY_MAX, load_default=1)
@@ -127,6 +128,12 @@ class ReasonSchema(Schema):
     detail = fields.String()
 
 
+class AwardCertificateSchema(CertificationSchema):
+    """The certificate that an award rests on; ``basis`` is absent where the line's own word for it was enough."""
+
+    basis = fields.String(validate=validate.OneOf(["registered", "verified"]))
+
+
 class AwardAnswerSchema(Schema):
     """What one rule paid, for one line or, where ``line`` is null, for the activity."""
 
@@ -136,7 +143,7 @@ class AwardAnswerSchema(Schema):
     line = fields.String(allow_none=True)
     points = fields.Integer()
     desired_points = fields.Integer()
-    certificate = fields.Nested(CertificationSchema, allow_none=True)
+    certificate = fields.Nested(AwardCertificateSchema, allow_none=True)
     reasons = fields.List(fields.Nested(ReasonSchema))
     available_at = Timestamp(allow_none=True)
     expires_at = Timestamp(allow_none=True)
@@ -227,7 +234,7 @@ class BatchAnswerSchema(Schema):
 
 
 class SuggestionSchema(Schema):
-    """A change to the cart that would earn more."""
+    """A change to the cart that would earn more; lines are changed by their ``id``, the rest of them stays."""
 
     change = fields.Dict()
     extra_points = fields.Integer()

@@ -1,7 +1,7 @@
 """Use cases of activities: report, read, preview."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,23 +9,19 @@ from uuid import UUID
 
 from app.activities import claims, completing, queries, rounds
 from app.activities.errors import ActivityNotFound
-from app.activities.evaluating import Prepared, Source, bounds_of, evaluate, example_facts
+from app.activities.evaluating import Source, example_facts
 from app.activities.intake import report_many
 from app.activities.outcome import Accepted, render
-from app.activities.queries import Found, MemberFacts
-from app.activities.reading import Report, check_against_reference, check_time, facts_of
+from app.activities.previewing import preview, read_cart
+from app.activities.queries import Found
 from app.activities.rounds import Result
 from app.activities.schemas import CartSchema
 from app.activities.sharing import report_one
-from app.activities.suggestions import suggest
 from app.campaigns import service as campaigns
-from app.catalog import service as catalog
-from app.core.clock import format_time, now
+from app.core.clock import format_time
 from app.core.database import db, driver_connection
 from app.core.schemas import EXTERNAL_ID
-from app.ledger import service as ledger
 from app.merchants.service import MerchantPrincipal
-from app.programme import service as programme
 
 __all__ = ["Accepted", "CartSchema", "Result", "Source", "answer", "claim_activity", "complete_activity",
            "example_facts", "get_activity", "get_own_activity", "list_own_activities", "preview", "read_cart",
@@ -100,65 +96,3 @@ def complete_activity(merchant: MerchantPrincipal, any_id: str, completed_at: da
 def claim_activity(member_id: UUID, live: bool, code: str) -> Accepted:
     """Book what waits under a claim code for the member and return it as it stands; see ``claims``."""
     return _as_they_stand([claims.claim_activity(member_id, live, code)])[0]
-
-
-def preview(merchant: MerchantPrincipal, cart: Mapping[str, Any], locale: str) -> dict[str, Any]:
-    """Return what ``cart`` would earn by the rules of the award, what else would earn more, and what can be spent.
-
-    Writes nothing. A cart of nobody is evaluated as a new member's; an unknown id or code raises MemberNotFound. Its
-    time, if it has one, keeps the bounds of an activity's.
-    """
-    moment = now()
-    reference = catalog.reference()
-    check_against_reference(cart, reference, merchant.max_evidence)
-    if cart["occurred_at"] is not None:
-        check_time(cart["occurred_at"], moment, programme.current().activity_age_days_max)
-    member = _find_member(merchant, cart)
-    facts = _cart_facts(merchant, cart, cart["occurred_at"] or moment)
-
-    known: dict[Any, campaigns.Headroom] = {}
-
-    def worth_of(changed: Mapping[str, Any]) -> Mapping[str, Any]:
-        bounds = bounds_of(merchant, changed)
-        headroom = known.get(bounds.key)
-        if headroom is None:
-            counted = member.counted if member else None
-            headroom = known.setdefault(bounds.key, campaigns.read_headroom(bounds, counted, merchant.live))
-        return evaluate(merchant, changed, member, headroom, moment)[1]
-
-    outcome = worth_of(facts)
-    shown = render(outcome, campaigns.explainer(locale))
-
-    shown["suggestions"] = suggest(facts, outcome, reference, worth_of, locale)
-    shown["member_id"] = None
-    shown["spendable"] = None
-    if member is not None:
-        settings = programme.current()
-        wallet = ledger.read_wallet(member.member_id)
-        points = 0 if wallet.debt else wallet.available
-        shown["member_id"] = str(member.member_id)
-        shown["spendable"] = {"points": points, "worth": settings.worth(points), "currency": settings.currency}
-    return shown
-
-
-def _cart_facts(merchant: MerchantPrincipal, cart: Mapping[str, Any], occurred_at: datetime) -> dict[str, Any]:
-    return facts_of(cart, occurred_at, merchant.default_evidence)
-
-
-def read_cart(merchant: MerchantPrincipal, cart: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
-    """Return a cart that ``CartSchema`` has read as rules see it, each line with the certificates that are valid.
-
-    Raises ValidationProblem for codes that nobody knows and PackagingConflict, with pointers into the cart.
-    """
-    check_against_reference(cart, catalog.reference(), merchant.max_evidence)
-    return _cart_facts(merchant, cart, cart["occurred_at"] or moment)
-
-
-def _find_member(merchant: MerchantPrincipal, cart: Mapping[str, Any]) -> MemberFacts | None:
-    if cart["member"] is None:
-        return None
-    report = Report(0, cart, dict(cart) | {"id": ""}, b"")
-    with driver_connection() as connection:
-        [found] = rounds.read_asked(connection, Source(merchant), [Prepared(report, {}, campaigns.UNBOUND)])
-    rounds.has_member(report, found)
-    return found.member

@@ -1,8 +1,8 @@
 """Simulation: what one activity would earn by a version that need not be in force, with every rule explained.
 
 Writes nothing. ``now`` is the moment of evaluation, and when the activity occurred unless it says so itself. The
-campaign is tried as if it ran, whatever its state; beside it stand the rules in force when the activity occurred, other
-campaigns by name, or nothing.
+campaign is tried as if it ran, whatever its state; products are the live ones of the merchant that is named. Beside it
+stand the rules in force when the activity occurred, other campaigns by name, or nothing.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.activities.errors import MemberNotFound
 from app.activities.outcome import award_of, outcome_of, render
-from app.activities.reading import check_against_reference, facts_of, impact_subject
+from app.activities.reading import age_days, check_against_reference, facts_of, impact_subject
 from app.campaigns import service as campaigns
 from app.campaigns.errors import CampaignNotFound
 from app.campaigns.service import trials
@@ -45,8 +45,9 @@ def simulate(campaign_id: UUID, asked: Mapping[str, Any], locale: str) -> dict[s
     trial = trials.get_trial(campaign_id, asked["version"])
     book = _book(trial, asked["together_with"], occurred_at)
     merchant_id, of_merchant = _merchant(asked["merchant"])
-    member = _member(asked["member"], moment)
-    facts = facts_of(cart, occurred_at, EVIDENCE_DEFAULT)
+    member = _member(asked["member"], occurred_at)
+    [terms] = catalog.certificate_terms(merchant_id, True, [(cart["lines"], occurred_at)])
+    facts = facts_of(cart, occurred_at, EVIDENCE_DEFAULT, terms)
     evaluation = trials.evaluate(book, facts, member, of_merchant, moment)
     headroom = _headroom(evaluation, facts, merchant_id, asked["member"].get("id"))
     settlement = campaigns.settle(evaluation, headroom)
@@ -94,7 +95,7 @@ def _merchant(key: str | None) -> tuple[UUID | None, dict[str, str]]:
     return merchant.merchant_id, {"id": str(merchant.merchant_id), "key": merchant.key}
 
 
-def _member(asked: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+def _member(asked: Mapping[str, Any], occurred_at: datetime) -> dict[str, Any]:
     """Return the member as rules see them: made up, or a real one with the facts of today; raise MemberNotFound."""
     if "id" not in asked:
         return {**NEW_MEMBER, **asked}
@@ -103,9 +104,8 @@ def _member(asked: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
     except members_errors.MemberNotFound as error:
         at = pointer("member", "id")
         raise MemberNotFound(errors=[{"pointer": at, "detail": "No such member."}]) from error
-    age_days = (moment - found.enrolled_at).days
     return {"id": found.member_id, "tier": found.tier, "region": found.region, "tags": list(found.tags),
-            "age_days": age_days}  # fmt: skip
+            "age_days": age_days(found.enrolled_at, occurred_at)}  # fmt: skip
 
 
 def _headroom(

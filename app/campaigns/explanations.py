@@ -31,6 +31,10 @@ REASONS: dict[str, dict[str, tuple[str, str | None]]] = {
             "“{rule}” has paid as much at this station as it can for now.",
             "Try another station, or look at when “{rule}” pays again.",
         ),
+        "limit_reached_declared": (
+            "What you declare yourself on one day has earned as much as it can; “{rule}” would have earned more.",
+            "Have it confirmed where you do it: that counts without this limit.",
+        ),
         "budget_exhausted": ("All that there was to give for “{rule}” has been given.", None),
         "evidence_too_weak": ("“{rule}” needs stronger evidence.", "Have it confirmed by staff or a machine."),
         "certificate_missing": (
@@ -56,6 +60,10 @@ REASONS: dict[str, dict[str, tuple[str, str | None]]] = {
         "limit_reached_device": ("该设备目前上报的“{rule}”已达上限。", "查看“{rule}”何时再次发放。"),
         "limit_reached_merchant": ("“{rule}”目前在该商户的发放已达上限。", "换一家商户，或查看“{rule}”何时再次发放。"),
         "limit_reached_station": ("“{rule}”目前在该站点的发放已达上限。", "换一个站点，或查看“{rule}”何时再次发放。"),
+        "limit_reached_declared": (
+            "您当天自行申报的积分已达上限，“{rule}”未能全额计分。",
+            "请在现场由店员或设备确认，则不受此上限限制。",
+        ),
         "budget_exhausted": ("“{rule}”的积分已全部发完。", None),
         "evidence_too_weak": ("“{rule}”需要更可靠的凭证。", "请由店员或设备确认。"),
         "certificate_missing": ("没有符合“{rule}”所需认证的商品。", "请选择带有该认证的商品。"),

@@ -9,6 +9,7 @@
 4. What is cut is shared among the lines again by largest remainder, in proportion to what each line was to get.
 5. A rule that is granted nothing has missed, with that code. A limit or budget that ``Headroom`` does not name does not
    bind.
+6. Where the points of all rules together are bounded, that bound comes last.
 """
 
 import operator
@@ -47,10 +48,14 @@ def period_start(per: str, occurred_at: datetime, zone: ZoneInfo) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """What is left of limits (points or activities) and of the budgets of campaigns (points); absent does not bind."""
+    """What is left of limits (points or activities) and of the budgets of campaigns (points); absent does not bind.
+
+    ``points`` is the most that all rules together may pay for what a shopper declares; None does not bind.
+    """
 
     left: Mapping[LimitKey, int] = field(default_factory=dict)
     funds: Mapping[UUID, int] = field(default_factory=dict)
+    points: int | None = None
 
 
 class Granted(NamedTuple):
@@ -110,6 +115,7 @@ class _Till:
     def __init__(self, headroom: Headroom) -> None:
         self._left = headroom.left
         self._funds = dict(headroom.funds)
+        self._points = headroom.points
         self.taken: dict[LimitKey, int] = {}
         self.spent: dict[UUID, int] = {}
 
@@ -130,6 +136,10 @@ class _Till:
         fund = self._funds.get(rule.campaign_id) if self._funds else None
         if fund is not None and fund < allowed:
             allowed, code = max(fund, 0), "budget_exhausted"
+        if self._points is not None:
+            if self._points < allowed:
+                allowed, code = self._points, "limit_reached_declared"
+            self._points -= allowed
         for key, limit in named:
             self.taken[key] = allowed if limit.unit == "points" else min(allowed, 1)
         if fund is not None or rule.budget_points is not None:

@@ -1,6 +1,6 @@
 """The counters of limits and the slots of budgets: what reads, locks and moves them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -82,6 +82,12 @@ def asked_rows(place: int, asks: Iterable[LimitAsk]) -> list[tuple[Any, ...]]:
     ]
 
 
+_FUNDS = """
+SELECT campaign_id, sum(remaining)::bigint FROM budget_slot WHERE campaign_id = ANY($1::uuid[]) AND live = $2
+GROUP BY campaign_id
+"""
+
+
 def read_usage(connection: psycopg.Connection[Any], asks: Sequence[LimitAsk], member: Member) -> list[int]:
     """Return what is used of the limits of ``asks`` by ``member`` and by what the member shares, in their order."""
     if not asks:
@@ -90,6 +96,14 @@ def read_usage(connection: psycopg.Connection[Any], asks: Sequence[LimitAsk], me
     with psycopg.RawCursor(connection) as cursor:
         [(used,)] = cursor.execute(_READ.encode(), given).fetchall()
     return list(used)
+
+
+def read_funds(connection: psycopg.Connection[Any], campaign_ids: Collection[UUID], live: bool) -> dict[UUID, int]:
+    """Return what is left of the budgets of those of these campaigns that have one, locking nothing."""
+    if not campaign_ids:
+        return {}
+    with psycopg.RawCursor(connection) as cursor:
+        return dict(cursor.execute(_FUNDS.encode(), [list(campaign_ids), live]).fetchall())
 
 
 def lock_shared_usage(

@@ -5,17 +5,20 @@ The OpenAPI document comes from the same schemas that validate; every operation 
 
 import functools
 from collections.abc import Callable
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import flask_smorest
 import marshmallow as ma
 from flask import Flask, Response, request
+from werkzeug.formparser import FormDataParser
 
 from app.core import errors, schemas, strict_json
 from app.core.errors import ProblemError
 
 BODY_BYTES_MAX = 1024 * 1024
 BATCH_BYTES_MAX = 8 * 1024 * 1024
+FORM_BYTES_MAX = 16 * 1024  # what stands around the file in a form
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -26,23 +29,37 @@ def read_json(bytes_max: int = BODY_BYTES_MAX, standalone: str = "") -> Any:
     """
     if request.mimetype != "application/json":
         raise errors.UnsupportedMediaType
-    return strict_json.loads(read_bytes(bytes_max), standalone)
+    return strict_json.loads(read_body(bytes_max), standalone)
 
 
 def read_csv(bytes_max: int = BATCH_BYTES_MAX) -> bytes:
     """Return the request's body, declared as CSV, as it was sent; raise the problem for a wrong type or length."""
     if request.mimetype != "text/csv":
         raise errors.UnsupportedMediaType("The body must be text/csv.")
-    return read_bytes(bytes_max)
+    return read_body(bytes_max)
 
 
-def read_bytes(bytes_max: int) -> bytes:
-    """Return the request's body; raise PayloadTooLarge beyond ``bytes_max``."""
+def read_body(bytes_max: int) -> bytes:
+    """Return the request's body as it came; raise PayloadTooLarge beyond ``bytes_max``, whatever length it claims."""
     if (request.content_length or 0) > bytes_max:
         raise errors.PayloadTooLarge(f"At most {bytes_max} bytes.")
     # a body that does not say how long it is is cut at the limit of reading: one byte more than may be there
     request.max_content_length = bytes_max + 1
     raw = request.get_data()
+    if len(raw) > bytes_max:
+        raise errors.PayloadTooLarge(f"At most {bytes_max} bytes.")
+    return raw
+
+
+def read_file(name: str, bytes_max: int) -> bytes:
+    """Return the one file of a multipart form, its field ``name``; raise ValidationProblem, PayloadTooLarge."""
+    whole = read_body(bytes_max + FORM_BYTES_MAX)
+    parser = FormDataParser(lambda *_, **__: BytesIO(), max_form_parts=10)  # no file on disk, whatever comes
+    _, form, found = parser.parse(BytesIO(whole), request.mimetype, len(whole), request.mimetype_params)
+    files = found.getlist(name)
+    if [*form, *found] != [name] or len(files) != 1:
+        raise errors.ValidationProblem([{"pointer": f"/{name}", "detail": f"Send one file, as {name!r}."}])
+    raw: bytes = files[0].read(bytes_max + 1)
     if len(raw) > bytes_max:
         raise errors.PayloadTooLarge(f"At most {bytes_max} bytes.")
     return raw

@@ -31,10 +31,15 @@ class ConfigVersion(db.Model):  # type: ignore[name-defined,misc]
 
 
 class _State:
-    """What one application knows of the versions, and when it last asked."""
+    """What one application knows of the versions, and when it last asked.
+
+    Asking and loading have locks of their own: who loads may wait for a connection, and whoever needs only what is
+    known must not wait for that; it could be the one who holds all others up.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.asking = threading.Lock()
         self.versions: dict[str, int] = {}
         self.checked_at = 0.0
         self.values: dict[str, tuple[int, Any]] = {}
@@ -49,7 +54,7 @@ def _state() -> _State:
 def _current_versions(state: _State) -> dict[str, int]:
     if time.monotonic() - state.checked_at < CHECK_SECONDS:
         return state.versions
-    with state.lock:
+    with state.asking:
         if time.monotonic() - state.checked_at >= CHECK_SECONDS:
             asked_at = time.monotonic()
             with db.engines[AUTOCOMMIT].connect() as connection:

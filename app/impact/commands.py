@@ -43,3 +43,15 @@ def restate(factor: str | None, every: bool, start: datetime | None, reason: str
 def _show(bar: Any, read: int, total: int) -> None:
     bar.length = max(total, 1)
     bar.update(read - bar.pos)
+
+
+@impact_commands.command("verify")
+@with_services
+def verify() -> None:
+    """Prove that what stands of every activity is what its factors give: a line a difference, and exit 1."""
+    found = service.Proof()
+    for difference in service.verify(found):
+        click.echo(str(difference))
+    click.echo(f"{found.activities} activities, {found.claims} claims: {found.differences or 'no'} differences")
+    if found.differences:
+        raise click.exceptions.Exit(1)

@@ -66,7 +66,57 @@ class HoldExpired(HoldClosed):
     code, title = "hold_expired", "The hold has expired"
 
 
-CLOSED: dict[str, type[HoldClosed]] = {"captured": HoldCaptured, "released": HoldReleased, "expired": HoldExpired}
+class HoldDeclined(HoldClosed):
+    """The shopper did not want it, and its points went back."""
+
+    code, title = "hold_declined", "The shopper has declined the hold"
+
+
+CLOSED: dict[str, type[HoldClosed]] = {
+    "captured": HoldCaptured, "released": HoldReleased, "declined": HoldDeclined, "expired": HoldExpired,
+}  # fmt: skip
+
+
+class ConfirmationRequired(Conflict):
+    """The shopper has to confirm the hold before it can be captured; ``confirm_by`` says until when."""
+
+    code, title = "confirmation_required", "The shopper has not confirmed the hold yet"
+
+
+class ConfirmationNotAwaited(Conflict):
+    """The hold waits for nobody's confirmation: it needs none, or has it."""
+
+    code, title = "confirmation_not_awaited", "This hold does not wait for a confirmation"
+
+
+class HoldBelowMinimum(Conflict):
+    """Fewer points than may pay for an order; ``points_min``, ``points_multiple`` and ``points_max`` say what may."""
+
+    code, title = "hold_below_minimum", "An order is not paid with so few points"
+
+
+class HoldNotMultiple(Conflict):
+    """Not a whole multiple of ``points_multiple``."""
+
+    code, title = "hold_not_multiple", "Orders are paid with whole multiples of points"
+
+
+class HoldAboveShare(Conflict):
+    """More points than may pay for this order; ``points_max`` says how many may, 0 where none."""
+
+    code, title = "hold_above_share", "Points may not pay so much of this order"
+
+
+class OrderCurrencyDiffers(Conflict):
+    """Points are worth money in ``currency`` alone."""
+
+    code, title = "order_currency_differs", "The order is in another currency than points are worth"
+
+
+class OrderTotalRequired(ValidationProblem):
+    """Points may pay a part of an order alone, so its total must be known."""
+
+    code, title = "order_total_required", "The hold needs the order's total"
 
 
 class CaptureExceedsHold(Conflict):

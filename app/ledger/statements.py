@@ -1,23 +1,14 @@
 """Write a statement as JSON or CSV, piece by piece. Pure: the lines are given."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.core.spreadsheets import csv_text
 from app.core.strict_json import dumps
 
 BALANCES = ("pending", "available", "held", "debt")
 COLUMNS = ("seq", "effective_at", "kind", "points", "from", "to", "why", "activity_id", *BALANCES)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def safe_cell(value: Any) -> Any:
-    """Return ``value`` so that no spreadsheet takes it for a formula: such a text gets an apostrophe."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
 
 
 def json_pieces(head: Mapping[str, Any], chunks: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
@@ -37,10 +28,10 @@ def csv_pieces(
     zone: ZoneInfo,
 ) -> Iterator[bytes]:
     """Yield the statement as CSV: a header, opening balances, the lines, closing balances; times in ``zone``."""
-    yield _rows([COLUMNS, _balance_row("opening", opening, zone)])
+    yield csv_text([COLUMNS, _balance_row("opening", opening, zone)]).encode()
     for lines in chunks:
-        yield _rows(_line_row(line, zone) for line in lines)
-    yield _rows([_balance_row("closing", closing, zone)])
+        yield csv_text(_line_row(line, zone) for line in lines).encode()
+    yield csv_text([_balance_row("closing", closing, zone)]).encode()
 
 
 def _balance_row(kind: str, wallet: Mapping[str, Any], zone: ZoneInfo) -> list[Any]:
@@ -54,11 +45,3 @@ def _line_row(line: Mapping[str, Any], zone: ZoneInfo) -> list[Any]:
         line["seq"], line["effective_at"].astimezone(zone).isoformat(timespec="seconds"), line["kind"], line["points"],
         line["from"], line["to"], line["why"], line["activity_id"] or "", *(balances[name] for name in BALANCES),
     ]  # fmt: skip
-
-
-def _rows(rows: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    for row in rows:
-        writer.writerow([safe_cell(value) for value in row])
-    return text.getvalue().encode()

@@ -5,7 +5,12 @@ from zoneinfo import available_timezones
 from marshmallow import ValidationError, fields, validate
 
 from app.core.currencies import CURRENCIES
-from app.core.schemas import Integer, Schema, Text
+from app.core.schemas import Integer, List, Schema, Text
+
+# not trade_in, for which a device is inspected, nor learning, which the app itself reports
+DECLARABLE_KINDS = ("purchase", "packaging_return", "recycling", "repair", "custom")
+
+CERTIFICATES_ACCEPTED = ("stated", "registered", "verified")
 
 
 def check_time_zone(name: str) -> None:
@@ -56,4 +61,63 @@ class ProgrammeSchema(Schema):
         load_default=8,
         metadata={"description": "The most members of one household; a lower number sends nobody away."},
     )
+    certificates_accepted = fields.String(
+        validate=validate.OneOf(CERTIFICATES_ACCEPTED),
+        load_default="stated",
+        metadata={
+            "description": "Which certificates earn: those that a line states by number, those alone that a registered"
+            " product holds, or those alone that staff have verified there."
+        },
+    )
     activity_extends_expiry_months = Integer(minimum=1, maximum=120, allow_none=True, load_default=None)
+    self_declared_kinds = List(
+        fields.String(validate=validate.OneOf(DECLARABLE_KINDS)),
+        maximum=len(DECLARABLE_KINDS),
+        load_default=lambda: ["packaging_return", "recycling", "repair", "custom"],
+        metadata={"description": "What shoppers may declare themselves; purchases come from shops and their receipts."},
+    )
+    self_declared_activities_max_daily = Integer(
+        minimum=0,
+        maximum=1000,
+        load_default=5,
+        metadata={"description": "The most activities that a member declares in one day of the programme."},
+    )
+    self_declared_points_max_daily = Integer(
+        minimum=0,
+        maximum=10**12,
+        load_default=100,
+        metadata={"description": "The most points that all that a member declares in one day can earn."},
+    )
+    hold_points_min = Integer(
+        minimum=1,
+        maximum=10**9,
+        load_default=1,
+        metadata={"description": "The fewest points that pay for an order."},
+    )
+    hold_points_multiple = Integer(
+        minimum=1,
+        maximum=10**9,
+        load_default=1,
+        metadata={"description": "Orders are paid with whole multiples of so many points."},
+    )
+    hold_order_percent_max = Integer(
+        minimum=1,
+        maximum=100,
+        load_default=100,
+        metadata={"description": "How much of an order points may pay; below 100 a hold must name the order's total."},
+    )
+    hold_unconfirmed_points_max = Integer(
+        minimum=0,
+        maximum=10**12,
+        allow_none=True,
+        load_default=5_000,
+        metadata={
+            "description": "A linked shopper confirms in the app what pays an order with more points; null asks nobody."
+        },
+    )
+    hold_confirmation_seconds = Integer(
+        minimum=10,
+        maximum=86_400,
+        load_default=300,
+        metadata={"description": "How long the shopper has to confirm; after that the points go back."},
+    )

@@ -126,7 +126,7 @@ LINES = st.builds(
     category=st.sampled_from(["produce", "bread", None]),
     packaging=st.sampled_from([[], ["UNPACKED"]]),
     certifications=st.sampled_from(
-        [[], [{"code": "EU_ORGANIC"}], [{"code": "EU_ORGANIC", "number": "1"}, {"code": "FSC"}]]
+        [[], [{"code": "EU_ORGANIC"}], [{"code": "EU_ORGANIC", "number": "DE-ÖKO-001"}, {"code": "FSC"}]]
     ),
 )
 BASKETS = st.lists(

@@ -1,15 +1,18 @@
 """What a merchant reported without knowing whose it is: claimed once, by the code on the receipt."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from app.activities.voiding import void_activity
 from app.core.clock import now
 from app.core.codes import ALPHABET
 from app.core.database import db
-from app.ledger import service as ledger
+from app.core.ids import new_id
 from tests import world
 from tests.answers import assert_problem
+from tests.corrections import faults
 from tests.world import BASKET_AWARDED, basket, line
 
 
@@ -45,7 +48,7 @@ def wallet(client, shopper):
 @pytest.fixture(autouse=True)
 def balanced(app):
     yield
-    assert list(ledger.verify(ledger.Verification())) == []
+    assert faults() == []
 
 
 def test_a_claim_books_it_and_again_is_harmless(code, claim, customer, wallet, client, shop, writes_nothing):
@@ -129,6 +132,18 @@ def test_what_was_returned_and_completed_meanwhile_is_booked_with_it(report, cla
     assert (booked["status"], booked["reversed"]["points"]) == ("booked", 19)
 
 
+def test_a_return_named_like_the_id_of_one_that_waits_is_another(report, claim, customer, client, shop, wallet):
+    code = report(basket("nobody-yet")).json["claim_code"]
+    report(basket(customer.ref, id="order-2"))
+    part = {"id": "ret-1", "activity": "order-1", "lines": [{"id": "1", "quantity": 1}]}
+    kept = client.post("/v1/returns", json=part, headers=shop.live).json
+    other = client.post("/v1/returns", json={"id": kept["id"], "activity": "order-2"}, headers=shop.live)
+    assert (other.status_code, other.json["reversed"]["points"]) == (201, BASKET_AWARDED)
+    assert claim(customer, code).json["returned"]["points"] == 19
+    assert client.get("/v1/returns/ret-1", headers=shop.live).json["status"] == "booked"
+    assert client.get(f"/v1/returns/{kept['id']}", headers=shop.live).json == other.json
+
+
 def test_a_whole_return_leaves_nothing_to_claim(report, claim, customer, client, shop, wallet):
     code = report(basket("nobody-yet")).json["claim_code"]
     client.post("/v1/returns", json={"id": "ret-1", "activity": "order-1"}, headers=shop.live)
@@ -198,12 +213,44 @@ def test_a_batch_with_a_duplicate_pays_all_others(client, shop, programme, walle
     assert [each["activity"]["points"]["awarded"] for each in results] == [0, BASKET_AWARDED]
 
 
-def test_a_return_of_a_duplicate_takes_nothing(report, shop, client, programme):
+DUPLICATES = {
+    "receipt": {"receipt": "R-1"},
+    "every line": {"lines": [line(serial="S-1")]},
+    "one of two lines": {"lines": [line(serial="S-1"), line(id="2", sku="B", quantity=3)]},
+    "the same line twice": {"lines": [line(serial="S-9"), line(id="2", sku="B", serial="S-9")]},
+}
+
+
+@pytest.mark.parametrize("change", DUPLICATES.values(), ids=DUPLICATES)
+def test_a_return_of_a_duplicate_takes_what_it_was_paid_whatever_comes_back_first(change, report, shop, client):
     first, second = world.make_customers(shop, 2)
-    report(basket(first.ref, receipt="R-1"))
-    report(basket(second.ref, id="order-2", receipt="R-1"))
-    answer = client.post("/v1/returns", json={"id": "ret-1", "activity": "order-2"}, headers=shop.live)
-    assert answer.json["reversed"]["points"] == 0
+    report(basket(first.ref, receipt="R-1", lines=[line(serial="S-1")]))
+    made = report(basket(second.ref, id="order-2") | change).json
+    taken = 0
+    for each in change.get("lines", [line()])[::-1]:
+        for _ in range(each["quantity"]):
+            taken += _return(client, shop, {"activity": "order-2", "lines": [{"id": each["id"], "quantity": 1}]})
+            assert faults() == []
+    assert taken == made["points"]["awarded"]
+
+
+@pytest.mark.parametrize("change", DUPLICATES.values(), ids=DUPLICATES)
+def test_a_duplicate_that_is_revised_and_voided_counts_right(change, report, shop, client, writes_nothing):
+    first, second = world.make_customers(shop, 2)
+    report(basket(first.ref, receipt="R-1", lines=[line(serial="S-1")]))
+    report(basket(second.ref, id="order-2") | change)
+    free = report(basket(second.ref, id="order-2", revision=2)).json
+    assert free["points"]["awarded"] == BASKET_AWARDED
+    again = report(basket(second.ref, id="order-2", revision=3) | change).json
+    assert faults() == []
+    void_activity(second.member_id, UUID(again["id"]), live=True, actor="staff:ada", reason="rejected", moment=now())
+    assert faults() == []
+
+
+def _return(client, shop, body):
+    answer = client.post("/v1/returns", json={"id": str(new_id())} | body, headers=shop.live)
+    assert answer.status_code == 201, answer.text
+    return answer.json["reversed"]["points"]
 
 
 def test_an_unknown_code_of_the_right_form_is_not_found(claim, customer):

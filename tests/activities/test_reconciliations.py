@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def recipes() -> list[str]:
 
 def digest_by(recipe: str, body: Any, **form: Any) -> str:
     """Return what a recipe says of a body that is written down as ``form`` says, by a shell."""
-    command = recipe.replace("python3", sys.executable)
+    command = recipe.replace("python3", shlex.quote(sys.executable))
     sent = json.dumps(body, **form).encode()
     done = subprocess.run(["sh", "-c", command], input=sent, capture_output=True, check=True)
     return done.stdout.decode().split()[0]

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from app.activities.voiding import void_activity
@@ -17,6 +18,7 @@ from app.engagement.models import MemberDay
 from app.ledger import service as ledger
 from tests import world
 from tests.answers import assert_problem
+from tests.corrections import faults
 from tests.world import BASKET_AWARDED, ago, basket, line
 
 TWO_LINES = [line(), line(id="2", sku="B-2", total=500, quantity=5, packaging=[], certifications=[])]
@@ -46,7 +48,7 @@ def wallet(client, shopper):
 @pytest.fixture(autouse=True)
 def balanced(app):
     yield
-    assert list(ledger.verify(ledger.Verification())) == []
+    assert faults() == []
 
 
 def some(quantity: int, line_id: str = "1") -> list[dict[str, Any]]:
@@ -205,6 +207,56 @@ def test_the_member_as_it_was_then_decides(report, give_back, customer, wallet):
     db.session.execute(db.text("UPDATE member SET tier = 'seed'"))
     db.session.commit()
     assert give_back(lines=some(1)).json["reversed"]["points"] == 19 + 100
+
+
+@pytest.fixture
+def as_before(settings):
+    """A function that makes what is stored of activities look as before returns were kept in mind."""
+
+    def change():
+        with psycopg.connect(settings.database_owner_url) as connection:
+            connection.execute("UPDATE activity SET outcome = outcome - 'facts'")
+            connection.execute("UPDATE impact_entry SET units_micros = 0")
+
+    return change
+
+
+GOLD = {
+    "key": "gold", "labels": {"en": "Gold"}, "kind": "purchase", "scope": "line",
+    "when": "member.tier == 'gold' && member.age_days >= 2", "award": {"type": "per_unit", "points": 100},
+}  # fmt: skip
+
+
+def test_what_was_stored_before_facts_were_kept_is_judged_by_the_member_of_now(
+    report, give_back, customer, wallet, as_before, time_machine
+):
+    campaigns.save_campaign(
+        {"key": "gold", "labels": {"en": "Gold"}, "starts_at": "2020-01-01T00:00:00Z", "rules": [GOLD]},
+        active_from=world.LONG_AGO,
+    )
+    db.session.execute(db.text("UPDATE member SET tier = 'gold'"))
+    db.session.commit()
+    time_machine.move_to(now() + timedelta(days=4))
+    body = basket(customer.ref, packaging=["REUSABLE_BOX"], lines=TWO_LINES, occurred_at=ago(days=1))
+    awarded = report(body).json["points"]["awarded"]
+    as_before()
+    first = give_back(id="ret-1", lines=some(1)).json
+    assert (first["reversed"]["points"], first["impact"]) == (19 + 100, [])
+    assert give_back(id="ret-2", lines=some(2, "2")).json["impact"] == []
+    whole = give_back(id="ret-3").json["impact"]
+    assert [(claim["metric"], claim["value"]) for claim in whole] == [("g_packaging_avoided", -329)]
+    assert wallet(customer)["lifetime"] == {"issued": awarded, "spent": 0, "expired": 0, "reversed": awarded}
+
+
+def test_a_revision_and_a_completion_of_what_was_stored_before_facts_were_kept(
+    report, customer, wallet, as_before, client, shop
+):
+    report(basket(customer.ref, packaging=["REUSABLE_BOX"]))
+    as_before()
+    second = report(basket(customer.ref, packaging=["REUSABLE_BOX", "NO_BAG"], revision=2)).json
+    assert second["points"]["awarded"] == BASKET_AWARDED + 15
+    client.post("/v1/activities/order-1/complete", json={}, headers=shop.live)
+    assert (wallet(customer)["pending"], wallet(customer)["available"]) == (20, 19 + 15)
 
 
 def test_days_follow_to_what_they_were_without_it(report, give_back, customer):

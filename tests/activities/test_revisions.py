@@ -10,6 +10,7 @@ from app.engagement.models import MemberDay
 from app.ledger import service as ledger
 from tests import world
 from tests.answers import assert_problem
+from tests.corrections import faults
 from tests.world import BASKET_AWARDED, ago, basket, line
 
 
@@ -26,7 +27,7 @@ def wallet(client, shopper):
 @pytest.fixture(autouse=True)
 def balanced(app):
     yield
-    assert list(ledger.verify(ledger.Verification())) == []
+    assert faults() == []
 
 
 def standing(wallet):

@@ -22,7 +22,7 @@ FULL_BODY: dict[str, Any] = {
     "lines": [
         {"id": "1", "sku": "A-1", "gtin": "04006381333931", "name": "Pears", "category": "produce", "quantity": 3,
          "unit_price": 100, "total": 300, "weight_g": 750, "material": "PET", "pieces": 3, "serial": "S-1",
-         "certifications": [{"code": "EU_ORGANIC", "number": "DE-001"}], "packaging": ["UNPACKED"]},
+         "certifications": [{"code": "EU_ORGANIC", "number": "DE-ÖKO-001"}], "packaging": ["UNPACKED"]},
     ],
 }  # fmt: skip
 SPARSE_BODY: dict[str, Any] = {

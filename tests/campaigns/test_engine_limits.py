@@ -350,3 +350,35 @@ def test_reasons_come_in_the_order_of_the_rules() -> None:
 )  # fmt: skip
 def test_a_period_begins_by_the_programmes_calendar(per: str, occurred_at: datetime, zone: str, start: date) -> None:
     assert period_start(per, occurred_at, ZoneInfo(zone)) == start
+
+
+def test_points_of_all_rules_together_are_bounded_in_their_order() -> None:
+    _, evaluation = desired({"award": fixed(10)}, {"award": PER_UNIT, "scope": "line"}, {"award": fixed(5)})
+    unbound = settle(evaluation, Headroom())
+    assert settle(evaluation, Headroom(points=unbound.points)) == unbound
+    settlement = settle(evaluation, Headroom(points=12))
+    assert settlement.points == 12
+    assert codes_of(settlement, "a") == ("matched",)
+    assert codes_of(settlement, "b") == ("matched", "limit_reached_declared")
+    assert sum(points for points, _ in lines_of(settlement, "b").values()) == 2
+    assert missed_codes(settlement) == {"c": "limit_reached_declared"}
+    assert settle(evaluation, Headroom(points=0)).points == 0
+
+
+def test_what_the_bound_of_all_rules_cuts_takes_no_more_of_limits_and_budgets() -> None:
+    limited = {"award": fixed(10), "limits": [DAILY, WEEKLY_COUNT]}
+    rules, evaluation = desired(limited, limited, budget={"points": 1000})
+    left = Headroom(
+        {
+            (rule.campaign_id, rule.key, limit.key): 2 if limit.unit == "count" else 50
+            for rule in rules
+            for limit in rule.limits
+        },
+        {rules[0].campaign_id: 1000},
+        10,
+    )
+    settlement = settle(evaluation, left)
+    taken = {(key, limit): amount for (_, key, limit), amount in settlement.taken.items()}
+    by_unit = {(rule.key, limit.unit): taken[rule.key, limit.key] for rule in rules for limit in rule.limits}
+    assert by_unit == {("a", "points"): 10, ("a", "count"): 1, ("b", "points"): 0, ("b", "count"): 0}
+    assert list(settlement.spent.values()) == [10]

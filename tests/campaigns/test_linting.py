@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import app.catalog
+import app
 from app.campaigns.checking.linting import Finding, lint
 from app.campaigns.checking.linting.earnings import LINES_MAX, QUANTITY_MAX, points_of, units_to_out_earn
 from app.campaigns.schemas import CampaignSchema
@@ -19,7 +19,7 @@ from app.core.reference import read_reference
 from app.demo.prepare import campaign_documents
 from tests.campaigns.documents import rule_document
 
-FOLDER = Path(app.catalog.__file__).with_name("reference")
+FOLDER = Path(app.__file__).with_name("catalog") / "reference"
 PER_AMOUNT = {"type": "per_amount", "points": 1, "per": 100, "currency": "EUR"}
 
 

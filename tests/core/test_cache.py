@@ -160,3 +160,22 @@ def test_a_load_finds_a_connection_while_every_thread_holds_its_own(app: Flask, 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(work, range(2))) == [7, 7]
     assert time.monotonic() - started < 5, "the pool's patience is ten seconds"
+
+
+def test_what_is_known_does_not_wait_for_what_is_being_loaded(app: Flask, snapshot: Snapshot[int]) -> None:
+    assert snapshot.get() == 0
+    begun, may_end = threading.Event(), threading.Event()
+
+    def load_slowly() -> int:
+        begun.set()
+        assert may_end.wait(10)
+        return 1
+
+    slow = Snapshot("slow", load_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        loading = pool.submit(in_context(slow.get))
+        assert begun.wait(10)
+        time.sleep(CHECK_SECONDS)  # so that the versions are asked for again
+        assert pool.submit(in_context(snapshot.get)).result(5) == 0
+        may_end.set()
+        assert loading.result(10) == 1

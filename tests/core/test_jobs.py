@@ -103,7 +103,9 @@ def test_a_job_that_is_deferred_runs_before_it_is_due_and_waits_once(
 def test_every_job_of_the_application_has_its_time(app: Flask) -> None:
     assert {job.name for job in jobs.jobs().values()} == {
         "settle_due_accounts", "take_snapshots", "warn_of_expiry", "forget_warnings", "notice_budgets",
-        "forget_idempotency_keys", "forget_sessions_and_codes", "run_backtests",
+        "notice_stocks", "close_lapsed_redemptions",
+        "run_restatements", "forget_idempotency_keys", "forget_sessions_and_codes", "run_backtests",
+        "forget_uncited_evidence", "close_overdue_reviews",
     }  # fmt: skip
     for job in jobs.jobs().values():
         jobs.run_job(job, threading.Event())

@@ -17,6 +17,9 @@ from app.demo.baskets import window_bounds
 from app.ledger.models import Account
 
 DAYS = 1
+PREVIEW = "What a cart would earn, and what would earn more"
+RETURN = "That order comes back"
+CLAIM = "A receipt of nobody, which the shopper claims"
 
 
 def _figures(text: str) -> dict[str, int]:
@@ -51,6 +54,11 @@ def _ask(base_url: str, path: str, headers: dict[str, str], body: str | None) ->
         return response.status, json.loads(response.read())
 
 
+def _answers(output: str, base_url: str) -> dict[str, tuple[int, Any]]:
+    """Return status and answer of each printed line by its title, sent in their order."""
+    return {title: _ask(base_url, *asked) for title, asked in _asked(output, base_url).items()}
+
+
 def _issued() -> int:
     db.session.rollback()
     return sum(account.issued for account in db.session.query(Account))
@@ -69,21 +77,34 @@ def test_a_replay_accounts_for_every_basket_and_a_rerun_pays_nothing(
     assert figures["of these paid by this run"] == issued > 0
     assert "ledger verify: clean" in output
 
-    answers = {title: _ask(base_url, *asked) for title, asked in _asked(output, base_url).items()}
+    answers = _answers(output, base_url)
     assert {title: status for title, (status, _) in answers.items()} == {
-        "A shopper's wallet": 200, "A merchant's order": 200, "What a cart would earn, and what would earn more": 200,
+        "A shopper's wallet": 200, "A merchant's order": 200, PREVIEW: 200,
+        RETURN: 201, CLAIM: 201,
         "The programme's settings, for staff": 200,
     }  # fmt: skip
-    assert answers["A merchant's order"][1]["external_id"].startswith("basket-")
-    preview = answers["What a cart would earn, and what would earn more"][1]
+    order = answers["A merchant's order"][1]
+    assert order["external_id"].startswith("basket-")
+    preview = answers[PREVIEW][1]
     assert preview["points"]["awarded"] > 0
     assert preview["suggestions"][0]["extra_points"] > 0
+    returned = answers[RETURN][1]
+    assert (returned["is_whole"], returned["reversed"]["points"]) == (True, order["points"]["awarded"])
+    claimed = answers[CLAIM][1]
+    assert (claimed["status"], claimed["member_id"]) == ("accepted", preview["member_id"])
+    issued += claimed["points"]["awarded"]
+    assert _issued() == issued
 
     assert run.run_demo(settings, DAYS, base_url)
-    again = _figures(capsys.readouterr().out)
+    output = capsys.readouterr().out
+    again = _figures(output)
     assert again["of these the server knew already and paid nothing again"] == total - figures.get("refused", 0)
     assert again["of these paid by this run"] == 0
     assert _issued() == issued
+    assert "ledger verify: clean" in output
+    answers = _answers(output, base_url)
+    assert answers[RETURN][0] in (200, 201), "200 where it is the same order as before"
+    assert answers[CLAIM][0] == 201, "another receipt"
 
 
 def test_no_days_set_up_the_programme_and_send_nothing(
@@ -92,7 +113,9 @@ def test_no_days_set_up_the_programme_and_send_nothing(
     assert run.run_demo(context.config["SETTINGS"], 0, base_url)
     output = capsys.readouterr().out
     assert "Baskets" not in output
-    answers = {title: _ask(base_url, *asked)[0] for title, asked in _asked(output, base_url).items()}
-    assert list(answers.values()) == [200] * 4
-    assert "A merchant's customer" in answers
     assert _issued() == 0
+    statuses = {title: status for title, (status, _) in _answers(output, base_url).items()}
+    assert statuses == {
+        "A shopper's wallet": 200, "A merchant's customer": 200, PREVIEW: 200,
+        CLAIM: 201, "The programme's settings, for staff": 200,
+    }  # fmt: skip

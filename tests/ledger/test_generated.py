@@ -1,4 +1,4 @@
-"""Requests made from our own OpenAPI document, to the ledger's routes and the audit log."""
+"""Requests made from our own OpenAPI document, to the routes of ledger and settlement, and the audit log."""
 
 import contextvars
 import os
@@ -32,7 +32,9 @@ def test_generated_requests_are_answered_as_documented(
     callers = {
         "^/v1/holds": shop.live,
         "^/v1/test/members": shop.test,
-        "^/v1/me/(gifts|pay-codes)": shopper(customer.member_id),
+        "^/v1/statements": shop.live,
+        "^/v1/admin/statements": world.make_staff("finance").headers,
+        "^/v1/me/(gifts|pay-codes|holds)": shopper(customer.member_id),
         "^/v1/admin/(members|adjustments|audit|ledger)": world.make_staff("admin", "approver").headers,
     }
     for paths, headers in callers.items():

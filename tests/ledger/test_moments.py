@@ -19,12 +19,12 @@ from sqlalchemy import select
 from app.core.clock import format_time, now
 from app.core.database import db
 from app.core.ids import new_id
+from app.core.spreadsheets import safe_cell
 from app.ledger import queries, service
 from app.ledger.errors import HoldClosed, InDebt, InsufficientPoints
 from app.ledger.jobs import take_snapshots
 from app.ledger.models import AccountSnapshot, Entry
 from app.ledger.service.history import month_bounds
-from app.ledger.statements import safe_cell
 from app.programme import service as programme
 from tests.ledger.conftest import GiveAward, NewMember, account_of, differences, point_award
 

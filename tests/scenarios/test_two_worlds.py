@@ -32,6 +32,8 @@ class Side:
     order: str = ""
     activity_id: str = ""
     hold_id: str = ""
+    claim_code: str = ""
+    return_id: str = ""
 
 
 def send(client: FlaskClient, side: Side, path: str, body: Any = None, method: str = "POST") -> TestResponse:
@@ -41,12 +43,19 @@ def send(client: FlaskClient, side: Side, path: str, body: Any = None, method: s
 
 
 def fill(client: FlaskClient, side: Side) -> Side:
-    """Report an order and a hold of the side's shopper."""
+    """Report an order, a part of it that came back, and a hold of the side's shopper, and a receipt of nobody."""
     side.order = f"order-{side.name}"
     order = world.basket(side.ref, id=side.order)
     side.activity_id = send(client, side, "/v1/activities", order).json["id"]
     hold = {"member": {"ref": side.ref}, "points": 5, "order": side.order}
     side.hold_id = send(client, side, "/v1/holds", hold).json["id"]
+    side.claim_code = send(client, side, "/v1/activities", world.basket("nobody", id=f"receipt-{side.name}")).json[
+        "claim_code"
+    ]
+    returned = {"id": f"return-{side.name}", "activity": side.order, "lines": [{"id": "1", "quantity": 1}]}
+    side.return_id = send(client, side, "/v1/returns", returned).json["id"]
+    product = {"names": {"en": "Carrots"}, "category": "produce"}
+    assert send(client, side, f"/v1/products/sku-{side.name}", product, "PUT").status_code == 201
     return side
 
 
@@ -77,9 +86,17 @@ def questions(other: Side, pay_code: str) -> list[tuple[str, str, Any, int, str]
     asked: list[tuple[str, str, Any, int, str]] = [
         ("GET", f"/v1/activities/{other.activity_id}", None, 404, "activity_not_found"),
         ("GET", f"/v1/activities/{other.order}", None, 404, "activity_not_found"),
+        ("POST", f"/v1/activities/{other.order}/complete", {}, 404, "activity_not_found"),
+        ("POST", f"/v1/activities/{other.activity_id}/complete", {}, 404, "activity_not_found"),
+        ("POST", "/v1/returns", {"id": "return-9", "activity": other.order}, 404, "activity_not_found"),
+        ("POST", "/v1/returns", {"id": "return-9", "activity": other.activity_id}, 404, "activity_not_found"),
+        ("GET", f"/v1/returns/{other.return_id}", None, 404, "return_not_found"),
+        ("GET", f"/v1/returns/return-{other.name}", None, 404, "return_not_found"),
         ("GET", f"/v1/customers/{other.ref}", None, 404, "customer_not_found"),
         ("DELETE", f"/v1/customers/{other.ref}", None, 404, "customer_not_found"),
         ("PUT", "/v1/customers/c-9", {"member_code": other.code}, 404, "member_not_found"),
+        ("GET", f"/v1/products/sku-{other.name}", None, 404, "product_not_found"),
+        ("DELETE", f"/v1/products/sku-{other.name}", None, 404, "product_not_found"),
         ("GET", holds, None, 404, "hold_not_found"),
         ("POST", f"{holds}/capture", {}, 404, "hold_not_found"),
         ("POST", f"{holds}/release", None, 404, "hold_not_found"),
@@ -111,9 +128,14 @@ def test_a_key_finds_nothing_of_the_other_side(
     with writes_nothing():
         preview = send(client, asker, "/v1/previews", cart({"ref": other.ref})).json
         assert (preview["member_id"], preview["spendable"]) == (None, None)
-        listed = {"activities": [{"id": other.order}, {"id": asker.order}]}
-        found = send(client, asker, "/v1/reconciliations", listed).json["activities"]
-        assert found == {"missing": [other.order], "different": []}
+        listed = {
+            "activities": [{"id": other.order}, {"id": asker.order}],
+            "returns": [{"id": f"return-{side.name}"} for side in (asker, other)],
+        }
+        assert send(client, asker, "/v1/reconciliations", listed).json == {
+            "activities": {"missing": [other.order], "different": []},
+            "returns": {"missing": [f"return-{other.name}"], "different": []},
+        }
         if asker.name == "test":
             hurried = send(client, asker, f"/v1/test/members/{other.member_id}/mature")
             assert_problem(hurried, 404, "member_not_found")
@@ -148,6 +170,10 @@ def test_a_shopper_finds_nothing_of_the_other_side(client: FlaskClient, pair: tu
     assert [each["id"] for each in listed] == [asker.activity_id]
     theirs = client.get(f"/v1/me/activities/{other.activity_id}", headers=asker.shopper)
     assert_problem(theirs, 404, "activity_not_found")
+    claimed = client.post("/v1/me/claims", json={"code": other.claim_code}, headers=asker.shopper)
+    assert_problem(claimed, 404, "claim_not_found")
+    own = client.post("/v1/me/claims", json={"code": asker.claim_code}, headers=asker.shopper)
+    assert (own.status_code, own.json["member_id"]) == (201, asker.member_id)
     gift = client.post(
         "/v1/me/gifts", json={"member_code": other.code, "points": 1},
         headers=asker.shopper | {"Idempotency-Key": str(new_id())},
@@ -159,17 +185,27 @@ def test_a_shopper_finds_nothing_of_the_other_side(client: FlaskClient, pair: tu
     assert_problem(joined, 404, "invite_not_found")
 
 
+def test_a_receipt_and_a_serial_number_are_claimed_in_each_world_by_itself(
+    client: FlaskClient, sides: dict[str, Side]
+) -> None:
+    for side in sides.values():
+        order = world.basket(side.ref, id="order-8", receipt="R-1", lines=[world.line(serial="S-1")])
+        answer = send(client, side, "/v1/activities", order)
+        assert (answer.status_code, answer.json["status"]) == (201, "accepted")
+        assert answer.json["points"]["awarded"] == world.BASKET_AWARDED
+
+
 def test_the_made_up_shopper_does_all_that_a_live_one_does(client: FlaskClient, sides: dict[str, Side]) -> None:
     test = sides["test"]
     for path in ("/v1/me", "/v1/me/wallet", "/v1/me/wallet/entries", "/v1/me/activities", "/v1/campaigns"):
         assert client.get(path, headers=test.shopper).status_code == 200, path
     wallet = client.get("/v1/me/wallet", headers=test.shopper).json
-    assert (wallet["available"], wallet["held"], wallet["pending"]) == (POINTS + 19 - 5, 5, 20)
+    assert (wallet["available"], wallet["held"], wallet["pending"]) == (POINTS + 10 - 5, 5, 10)
     pay_code = client.post("/v1/me/pay-codes", headers=test.shopper).json["code"]
     hold = send(client, test, "/v1/holds", {"pay_code": pay_code, "points": 10})
     assert hold.status_code == 201, hold.text
     captured = send(client, test, f"/v1/holds/{hold.json['id']}/capture", {"points": 4})
     assert (captured.json["captured"], captured.json["released"]) == (4, 6)
     assert send(client, test, f"/v1/holds/{test.hold_id}/release").status_code == 200
-    assert client.get("/v1/me/wallet", headers=test.shopper).json["available"] == POINTS + 19 - 4
+    assert client.get("/v1/me/wallet", headers=test.shopper).json["available"] == POINTS + 10 - 4
     assert differences() == []

@@ -62,7 +62,7 @@ MEMBER = record(
 MERCHANT = record("merchant", {"id": TEXT, "key": TEXT})
 
 _ACTIVITY_VARIABLES = {"activity": ACTIVITY, "member": MEMBER, "merchant": MERCHANT, "now": TIME}
-# A product is the line that it was bought on, until there is a catalogue of products.
+# A product is the line that it was bought on: of the catalogue, rules see the certificates that count.
 VARIABLES: Mapping[str, Mapping[str, Type]] = {
     "line": {**_ACTIVITY_VARIABLES, "line": LINE, "product": LINE},
     "activity": _ACTIVITY_VARIABLES,

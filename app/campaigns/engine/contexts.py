@@ -12,6 +12,7 @@ from app.campaigns.expressions import Fields, make_context
 _OF_LINES = ("line", "product")
 _NO_FIELDS: frozenset[str] = frozenset()
 _HIDDEN = {"activity": frozenset({"lines"}), "member": frozenset({"id"})}
+_HIDDEN_OF_LINES = frozenset({"refused", "is_judged"})
 
 
 class Contexts:
@@ -49,7 +50,7 @@ class Contexts:
             self._beside_line = self._shared(self._line_fields)
         context, line = make_context(self._beside_line), self._lines[place]
         for name, wanted in self._of_lines:
-            context.add_variable(name, {field: line[field] for field in wanted or line if field in line})
+            context.add_variable(name, _part(line, wanted, _HIDDEN_OF_LINES))
         return context
 
     def _shared(self, fields: Fields) -> dict[str, Any]:

@@ -28,17 +28,22 @@ def evaluate(
     member: Mapping[str, Any],
     merchant: Mapping[str, Any],
     now: datetime,
+    *,
+    names_untried: bool = True,
 ) -> Evaluation:
     """Return what ``activity`` earns by ``book``, and why the other rules do not pay; see the package for the rules.
 
+    Rules that were not tried are left out where ``names_untried`` is false: what is paid is the same.
+
     ``activity`` is the read contract body with ``total`` (minor units), each line with ``total``, ``certifications``
-    (valid codes) and ``certificates`` by code. ``member`` has tier, region, tags, age_days and, unless it is nobody,
-    its ``id``, which decides whether a campaign holds it out.
+    (valid codes) and ``certificates`` by code, and ``refused`` (reason codes of others) where there are any.
+    ``member`` has tier, region, tags, age_days and, unless it is nobody, its ``id``, which decides whether a campaign
+    holds it out.
     """
     subject = Subject(activity, merchant)
     plan = book.plan(activity["kind"], subject.held)
     contexts = Contexts(activity, member, merchant, now, plan.whole_fields, plan.line_fields)
-    return _Run(subject, member, contexts, book.paused).evaluation(plan)
+    return _Run(subject, member, contexts, book.paused).evaluation(plan, names_untried)
 
 
 class _Run:
@@ -56,12 +61,12 @@ class _Run:
         self._desired: list[Desired] = []
         self._missed: list[Missed] = []
 
-    def evaluation(self, plan: Plan) -> Evaluation:
+    def evaluation(self, plan: Plan, names_untried: bool) -> Evaluation:
         """Try the rules of ``plan``, base rules first, and say of some others why they were not tried."""
         self._pay(self._base_offers(plan.bases))
         if plan.multipliers:
             self._pay(self._multiplier_offers(plan.multipliers))
-        for untried in plan.untried:
+        for untried in plan.untried if names_untried else ():
             code = self._barred(untried.rule)
             if code is None:
                 self._missed.append(untried)
@@ -178,8 +183,8 @@ class _Run:
 
 def _why_no_match(rule: Rule, subject: Subject) -> str:
     wanted = rule.match.get("certifications")
-    if wanted is not None and not subject.holds_any("certifications", wanted):
-        return "certificate_missing"
+    if wanted is not None and not subject.holds_certificate(wanted):
+        return subject.why_refused(wanted) or "certificate_missing"
     return "condition_not_met"
 
 

@@ -5,13 +5,17 @@ from typing import Any
 
 from app.campaigns.engine.rules import Rule
 
+_TELLING = ("certificate_missing", "certificate_expired")
 WHOLE = -1  # the place of a rule that looks at the whole activity; lines are 0, 1, 2, …
 # By dimension and value, the lines that hold it: bit n is line n, the bit after the last line the activity itself.
 Held = Mapping[str, Mapping[str, int]]
 
 
 def held_by(activity: Mapping[str, Any], merchant: Mapping[str, Any]) -> Held:
-    """Return what ``activity`` and its lines hold; what the whole holds, every line does."""
+    """Return what ``activity`` and its lines hold; what the whole holds, every line does.
+
+    A certification that was refused is held by no line: rules that ask for it are tried, to say why they don't pay.
+    """
     lines = activity["lines"]
     everywhere = (2 << len(lines)) - 1
     certifications: dict[str, int] = {}
@@ -22,6 +26,9 @@ def held_by(activity: Mapping[str, Any], merchant: Mapping[str, Any]) -> Held:
     for line in lines:
         for code in line["certifications"]:
             certifications[code] = certifications.get(code, 0) | bit
+        if "refused" in line:
+            for code in line["refused"]:
+                certifications.setdefault(code, 0)
         for code in line["packaging"]:
             packaging[code] = packaging.get(code, 0) | bit
         if line["material"]:
@@ -57,9 +64,18 @@ class Subject:
             return self._positions(mask)
         return [WHOLE] if all(self._mask(dimension, wanted) for dimension, wanted in rule.match.items()) else []
 
-    def holds_any(self, dimension: str, wanted: frozenset[str]) -> bool:
-        """Return whether anything in the activity holds one of ``wanted``."""
-        return not wanted.isdisjoint(self.held[dimension])
+    def holds_certificate(self, wanted: frozenset[str]) -> bool:
+        """Return whether a line holds one of ``wanted``."""
+        held = self.held["certifications"]
+        return any(held.get(code) for code in wanted)
+
+    def why_refused(self, wanted: frozenset[str]) -> str | None:
+        """Return why a certificate among ``wanted`` that a line names does not count, None where none is named.
+
+        One that had run out comes before one that is missing: it tells the shopper more.
+        """
+        reasons = {line["refused"].get(code) for line in self.lines if "refused" in line for code in wanted}
+        return max((reason for reason in reasons if reason is not None), key=_TELLING.index, default=None)
 
     def ids(self, places: Iterable[int]) -> list[str | None]:
         """Return the ids of the lines, None for the activity."""

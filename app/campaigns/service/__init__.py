@@ -5,9 +5,10 @@ from app.campaigns.engine import Desired, Evaluation, Missed, Rule, RuleBook
 from app.campaigns.engine.arithmetic import share_by_largest_remainder
 from app.campaigns.engine.outcomes import without_duplicates
 from app.campaigns.limits import Granted, Headroom, Limit, Settlement, period_start, settle
+from app.campaigns.prospects import Prospects
 from app.campaigns.schemas import KINDS
 from app.campaigns.service.again import book_at, book_of_versions, bounds_in, evaluate_by, rules_of_versions
-from app.campaigns.service.books import Words, candidates, evaluate, explainer, rule_words
+from app.campaigns.service.books import Words, candidates, evaluate, explainer, prospects_of, rule_words
 from app.campaigns.service.bounds import (
     UNBOUND,
     Bounds,
@@ -55,7 +56,7 @@ from app.campaigns.usage import (
     taken_codes,
     taken_from_codes,
 )
-from app.campaigns.usage_queries import ASKED_LIMIT, USED, asked_rows
+from app.campaigns.usage_queries import ASKED_LIMIT, USED, asked_rows, read_funds
 from app.campaigns.usage_rows import BUDGET, budget_rows, usage_rows
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "Member",
     "Missed",
     "Position",
+    "Prospects",
     "Rule",
     "RuleBook",
     "Settlement",
@@ -116,8 +118,10 @@ __all__ = [
     "notice_budgets",
     "pause_campaign",
     "period_start",
+    "prospects_of",
     "read_budgets",
     "read_examples_with",
+    "read_funds",
     "read_headroom",
     "reject_campaign",
     "resolve_campaign",

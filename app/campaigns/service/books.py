@@ -18,7 +18,9 @@ from app.campaigns.engine import Evaluation, Rule, RuleBook
 from app.campaigns.engine import evaluate as evaluate_book
 from app.campaigns.explanations import explain, label
 from app.campaigns.lifecycle import RUNNING
+from app.campaigns.limits import Settlement
 from app.campaigns.models import Campaign, CampaignVersion
+from app.campaigns.prospects import Prospects
 from app.campaigns.schemas import CampaignSchema
 from app.campaigns.service.compiling import compile_rules
 from app.core import cache
@@ -155,13 +157,19 @@ def in_force_at(moment: datetime) -> tuple[dict[UUID, Sequence[Rule]], frozenset
 
 
 def evaluate(
-    activity: Mapping[str, Any], member: Mapping[str, Any], merchant: Mapping[str, Any], moment: datetime
+    activity: Mapping[str, Any],
+    member: Mapping[str, Any],
+    merchant: Mapping[str, Any],
+    moment: datetime,
+    *,
+    names_untried: bool = True,
 ) -> Evaluation:
     """Return what ``activity`` earns by the campaign versions in force when it occurred; see ``engine.evaluate``.
 
     Rules that failed are counted.
     """
-    evaluation = evaluate_book(_snapshot.get().at(activity["occurred_at"]), activity, member, merchant, moment)
+    book = _snapshot.get().at(activity["occurred_at"])
+    evaluation = evaluate_book(book, activity, member, merchant, moment, names_untried=names_untried)
     for missed in evaluation.missed:
         if missed.code == "rule_error":
             rule_errors_total.labels(missed.rule.campaign_key, missed.rule.key).inc()
@@ -171,6 +179,19 @@ def evaluate(
 def candidates(activity: Mapping[str, Any], merchant: Mapping[str, Any]) -> Sequence[Rule]:
     """Return the rules that ``evaluate`` would try on ``activity``: no other limit or budget can concern it."""
     return _snapshot.get().at(activity["occurred_at"]).candidates_of(activity, merchant)
+
+
+# What keeps a rule from paying whatever is bought.
+_BARRED = (
+    "outside_schedule", "paused", "not_in_audience", "evidence_too_weak", "currency_differs", "limit_reached",
+    "budget_exhausted",
+)  # fmt: skip
+
+
+def prospects_of(activity: Mapping[str, Any], merchant: Mapping[str, Any], settlement: Settlement) -> Prospects:
+    """Return what changes could earn that do not go beyond ``activity``; ``settlement`` says which rules are barred."""
+    barred = [missed.rule for missed in settlement.missed if missed.code.startswith(_BARRED)]
+    return Prospects(candidates(activity, merchant), barred, activity)
 
 
 def running(moment: datetime, until: datetime) -> Sequence[Running]:

@@ -21,6 +21,7 @@ from app.impact.service.restatements import (
     restate_now,
     run_restatements,
 )
+from app.impact.service.verifying import Proof, verify
 
 __all__ = [
     "IMPACT_ENTRY",
@@ -32,6 +33,7 @@ __all__ = [
     "ImpactEntry",
     "ImpactLine",
     "ImpactSubject",
+    "Proof",
     "Unclaimed",
     "booked",
     "booked_of",
@@ -53,4 +55,5 @@ __all__ = [
     "restate_now",
     "rows_of",
     "run_restatements",
+    "verify",
 ]

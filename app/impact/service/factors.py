@@ -123,6 +123,11 @@ def factors_of(factor_ids: Collection[UUID]) -> list[Factor]:
     return list(found.values())
 
 
+def all_factors() -> dict[UUID, Factor]:
+    """Return every version of every factor by its id, as stored now."""
+    return {row.id: _factor(row) for row in queries.list_factors()}
+
+
 def moves_of(asked: str) -> dict[UUID, Factor] | None:
     """Return by version of a factor the one that is claimed in its place now; None where ``asked`` names no factor.
 

@@ -1,4 +1,4 @@
-"""Routes to spend points: a merchant's holds, the shopper's pay codes and gifts."""
+"""Routes to spend points: a merchant's holds, what shoppers see and confirm of them, their pay codes and gifts."""
 
 import hashlib
 from typing import Any, cast
@@ -6,9 +6,11 @@ from uuid import UUID
 
 from flask import Response, request
 
+from app.core import paging
 from app.core.api import private_json
 from app.core.auth import current_principal, member_only, merchant_only
 from app.core.clock import now
+from app.core.errors import InvalidCursor
 from app.core.idempotency import (
     IdempotencyInProgress,
     IdempotencyKeyRequired,
@@ -17,21 +19,26 @@ from app.core.idempotency import (
 )
 from app.core.unit_of_work import transactional
 from app.ledger.errors import (
+    CLOSED,
     CaptureExceedsHold,
+    ConfirmationNotAwaited,
+    ConfirmationRequired,
     GiftToOneself,
-    HoldCaptured,
-    HoldExpired,
+    HoldAboveShare,
+    HoldBelowMinimum,
     HoldNotFound,
-    HoldReleased,
+    HoldNotMultiple,
     InDebt,
     InsufficientPoints,
     InvalidPayCode,
     InvalidPoints,
     MemberNotLinked,
+    OrderCurrencyDiffers,
+    OrderTotalRequired,
 )
 from app.ledger.routes.wallet import blueprint
 from app.ledger.schemas import holds as schemas
-from app.ledger.service import checkout, giving
+from app.ledger.service import checkout, confirming, giving
 from app.members.errors import MemberNotActive, MemberNotFound
 from app.merchants.service import MerchantPrincipal
 
@@ -49,14 +56,20 @@ def _fingerprint() -> bytes:
 @blueprint.route("/v1/holds", methods=["POST"])
 @merchant_only("holds")
 @blueprint.problems(
-    *_KEY_PROBLEMS, MemberNotLinked, InvalidPayCode, MemberNotActive, InvalidPoints, InsufficientPoints, InDebt
-)
+    *_KEY_PROBLEMS, MemberNotLinked, InvalidPayCode, MemberNotActive, InvalidPoints, OrderTotalRequired,
+    OrderCurrencyDiffers, HoldBelowMinimum, HoldNotMultiple, HoldAboveShare, InsufficientPoints, InDebt,
+)  # fmt: skip
 @transactional
 @idempotent
 @blueprint.arguments(schemas.HoldRequestSchema, example=schemas.HOLD_REQUEST_EXAMPLE)
 @blueprint.response(201, schemas.HoldSchema, example=schemas.HOLD_EXAMPLE)
 def place_hold(body: dict[str, Any]) -> Response:
-    """Set points aside for an order, first expiring first; they go back by themselves after `expires_in`."""
+    """Set points aside for an order, first expiring first; they go back by themselves after `expires_in`.
+
+    Minimum, whole multiples and the share of the order are the programme's; a refusal says in `points_min`,
+    `points_multiple` and `points_max` what may pay. Many points of a linked shopper (none by pay code) answer
+    `requires_confirmation`: they are held, and can be captured once the shopper has confirmed it in the app.
+    """
     return private_json(checkout.place_hold(_merchant(), body, _fingerprint(), now()), 201)
 
 
@@ -72,26 +85,64 @@ def get_hold(hold_id: UUID) -> Response:
 @blueprint.route("/v1/holds/<uuid:hold_id>/capture", methods=["POST"])
 @merchant_only("holds")
 @blueprint.problems(
-    *_KEY_PROBLEMS, HoldNotFound, HoldCaptured, HoldReleased, HoldExpired, CaptureExceedsHold, InvalidPoints
+    *_KEY_PROBLEMS, HoldNotFound, *CLOSED.values(), ConfirmationRequired, CaptureExceedsHold, InvalidPoints
 )
 @transactional
 @idempotent
 @blueprint.arguments(schemas.CaptureSchema, example={"points": 100})
 @blueprint.response(200, schemas.HoldSchema, example=schemas.CAPTURED_EXAMPLE)
 def capture_hold(body: dict[str, Any], hold_id: UUID) -> Response:
-    """Spend what is held, or `points` of it, and release the rest; once a hold."""
+    """Spend what is held, or `points` of it, and release the rest; once a hold, and not before it is confirmed."""
     return private_json(checkout.capture(_merchant(), hold_id, body["points"], _fingerprint(), now()))
 
 
 @blueprint.route("/v1/holds/<uuid:hold_id>/release", methods=["POST"])
 @merchant_only("holds")
-@blueprint.problems(*_KEY_PROBLEMS, HoldNotFound, HoldCaptured, HoldReleased, HoldExpired)
+@blueprint.problems(*_KEY_PROBLEMS, HoldNotFound, *CLOSED.values())
 @transactional
 @idempotent
 @blueprint.response(200, schemas.HoldSchema, example=schemas.RELEASED_EXAMPLE)
 def release_hold(hold_id: UUID) -> Response:
     """Give all held points back to their lots."""
     return private_json(checkout.release(_merchant(), hold_id, _fingerprint(), now()))
+
+
+@blueprint.route("/v1/me/holds")
+@member_only
+@blueprint.problems(InvalidCursor)
+@blueprint.arguments(schemas.OwnHoldQuery, location="query")
+@blueprint.response(
+    200, schemas.OwnHoldPageSchema, example={"data": [schemas.OWN_HOLD_EXAMPLE], "next_cursor": None}
+)  # fmt: skip
+def list_own_holds(query: dict[str, Any]) -> Response:
+    """Return the shopper's points held at checkouts, newest first, as they are by the clock."""
+    member_id, status, limit = current_principal().id, query["status"], query["limit"]
+    bound_to = f"holds:{member_id}:{status}"
+    before = UUID(paging.decode_cursor(query["cursor"], bound_to)[0]) if query["cursor"] else None
+    found = confirming.list_holds(member_id, before, limit + 1, is_waiting=status is not None, moment=now())
+    page = found[:limit]
+    more = paging.encode_cursor([str(page[-1]["id"])], bound_to) if len(found) > len(page) else None
+    return private_json({"data": page, "next_cursor": more})
+
+
+@blueprint.route("/v1/me/holds/<uuid:hold_id>/confirm", methods=["POST"])
+@member_only
+@blueprint.problems(HoldNotFound, *CLOSED.values(), ConfirmationNotAwaited)
+@blueprint.response(200, schemas.OwnHoldSchema, example=schemas.CONFIRMED_EXAMPLE)
+@transactional
+def confirm_hold(hold_id: UUID) -> Response:
+    """Let the merchant capture a hold that waits for the shopper's confirmation; again is harmless."""
+    return private_json(confirming.confirm_hold(current_principal().id, hold_id, now()))
+
+
+@blueprint.route("/v1/me/holds/<uuid:hold_id>/decline", methods=["POST"])
+@member_only
+@blueprint.problems(HoldNotFound, *CLOSED.values(), ConfirmationNotAwaited)
+@blueprint.response(200, schemas.OwnHoldSchema, example=schemas.DECLINED_EXAMPLE)
+@transactional
+def decline_hold(hold_id: UUID) -> Response:
+    """Turn a hold down that waits for the shopper's confirmation: its points come back; again is harmless."""
+    return private_json(confirming.decline_hold(current_principal().id, hold_id, now()))
 
 
 @blueprint.route("/v1/me/pay-codes", methods=["POST"])

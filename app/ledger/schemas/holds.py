@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.core.currencies import CURRENCIES
+from app.core.paging import PageQuery
 from app.core.schemas import ExternalId, Integer, MemberReferenceSchema, Schema, Text, Timestamp
 from app.core.strict_json import pointer
 from app.ledger.errors import InvalidPoints
@@ -21,13 +22,23 @@ HOLD_REQUEST_EXAMPLE: dict[str, Any] = {
 HOLD_EXAMPLE: dict[str, Any] = {
     "id": "019ab0c2-9f32-7a5c-9c74-8b4d0a3f6e32", "status": "open", "points": 120, "captured": 0, "released": 0,
     "order": "order-10023", "order_total": 4990, "currency": "EUR", "worth": {"amount": 120, "currency": "EUR"},
-    "created_at": "2026-11-23T09:12:00Z", "expires_at": "2026-11-23T09:27:00Z", "closed_at": None,
+    "created_at": "2026-11-23T09:12:00Z", "confirm_by": None, "confirmed_at": None,
+    "expires_at": "2026-11-23T09:27:00Z", "closed_at": None,
 }  # fmt: skip
 CAPTURED_EXAMPLE = HOLD_EXAMPLE | {
     "status": "captured", "captured": 100, "released": 20, "worth": {"amount": 100, "currency": "EUR"},
     "closed_at": "2026-11-23T09:14:30Z",
 }  # fmt: skip
 RELEASED_EXAMPLE = HOLD_EXAMPLE | {"status": "released", "released": 120, "closed_at": "2026-11-23T09:14:30Z"}
+OWN_HOLD_EXAMPLE: dict[str, Any] = HOLD_EXAMPLE | {
+    "status": "requires_confirmation", "points": 8000, "order_total": 12000, "confirm_by": "2026-11-23T09:17:00Z",
+    "worth": {"amount": 8000, "currency": "EUR"},
+    "merchant": {"id": "019ab0c2-7c11-7f0e-8a51-3d2e4b5a6c77", "name": "Corner Shop"},
+}  # fmt: skip
+CONFIRMED_EXAMPLE = OWN_HOLD_EXAMPLE | {"status": "open", "confirmed_at": "2026-11-23T09:13:10Z"}
+DECLINED_EXAMPLE = OWN_HOLD_EXAMPLE | {
+    "status": "declined", "released": 8000, "closed_at": "2026-11-23T09:13:10Z",
+}  # fmt: skip
 GIFT_EXAMPLE: dict[str, Any] = {
     "id": "019ab0c2-a043-7b6d-8d85-9c5e1b407f43", "points": 50, "message": "Happy birthday", "available": 70,
     "given_at": "2026-11-23T09:12:00Z",
@@ -104,10 +115,16 @@ class WorthSchema(Schema):
 
 
 class HoldSchema(Schema):
-    """A hold. ``points`` = ``captured`` + ``released`` once it is closed; ``worth`` is that of what was or is held."""
+    """A hold. ``points`` = ``captured`` + ``released`` once it is closed; ``worth`` is that of what was or is held.
+
+    One that ``requires_confirmation`` can be captured once the shopper has confirmed it; where that has not happened by
+    ``confirm_by``, its points go back then, otherwise at ``expires_at``.
+    """
 
     id = fields.UUID()
-    status = fields.String(validate=validate.OneOf(["open", "captured", "released", "expired"]))
+    status = fields.String(
+        validate=validate.OneOf(["open", "requires_confirmation", "captured", "released", "declined", "expired"])
+    )
     points = fields.Integer()
     captured = fields.Integer()
     released = fields.Integer()
@@ -116,8 +133,40 @@ class HoldSchema(Schema):
     currency = fields.String(allow_none=True)
     worth = fields.Nested(WorthSchema)
     created_at = Timestamp()
+    confirm_by = Timestamp(allow_none=True)
+    confirmed_at = Timestamp(allow_none=True)
     expires_at = Timestamp()
     closed_at = Timestamp(allow_none=True)
+
+
+class HoldMerchantSchema(Schema):
+    """At whose checkout."""
+
+    id = fields.UUID()
+    name = fields.String()
+
+
+class OwnHoldSchema(HoldSchema):
+    """A hold as its shopper sees it."""
+
+    merchant = fields.Nested(HoldMerchantSchema)
+
+
+class OwnHoldQuery(PageQuery):
+    """Which holds."""
+
+    status = fields.String(
+        load_default=None,
+        validate=validate.OneOf(["requires_confirmation"]),
+        metadata={"description": "those that wait for the shopper's confirmation alone"},
+    )
+
+
+class OwnHoldPageSchema(Schema):
+    """One page of a shopper's holds."""
+
+    data = fields.List(fields.Nested(OwnHoldSchema))
+    next_cursor = fields.String(allow_none=True)
 
 
 class PayCodeSchema(Schema):

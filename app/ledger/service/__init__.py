@@ -15,6 +15,7 @@ from app.ledger.service.books import (
     write_books_of,
 )
 from app.ledger.service.changes import adjust_points, extend_expiry, give_points, reverse_points, write_off_debt
+from app.ledger.service.checkout import spendable_points
 from app.ledger.service.corrections import PaidLot, TakenBack, complete_lots, load_paid_lots, take_back
 from app.ledger.service.history import (
     HistoryPage,
@@ -31,13 +32,12 @@ from app.ledger.service.holds import (
     get_hold,
     hold_in_book,
     hold_points,
-    refund_spend,
     release_hold,
-    spend_in_book,
-    spend_points,
 )
+from app.ledger.service.order_payments import OrderPayment, list_order_payers, list_order_payments
 from app.ledger.service.reading import Balance, Wallet, read_balance, read_wallet, sum_paid
 from app.ledger.service.settling import settle_due_accounts
+from app.ledger.service.spending import refund_in_book, refund_spend, spend_in_book, spend_points
 from app.ledger.spending import SpendAsRead, spend_as_read, write_as_read
 from app.ledger.verification import Verification, verify
 
@@ -53,6 +53,7 @@ __all__ = [
     "HistoryPage",
     "LotState",
     "MemberPlan",
+    "OrderPayment",
     "PaidLot",
     "PendingTerms",
     "Posted",
@@ -76,6 +77,8 @@ __all__ = [
     "hold_in_book",
     "hold_points",
     "list_entries",
+    "list_order_payers",
+    "list_order_payments",
     "load_paid_lots",
     "lock_account",
     "lock_accounts",
@@ -87,6 +90,7 @@ __all__ = [
     "read_history",
     "read_statement",
     "read_wallet",
+    "refund_in_book",
     "refund_spend",
     "release_hold",
     "reverse_points",
@@ -95,6 +99,7 @@ __all__ = [
     "spend_as_read",
     "spend_in_book",
     "spend_points",
+    "spendable_points",
     "start_write",
     "statement_chunks",
     "sum_paid",

@@ -124,8 +124,7 @@ def _check_cap(caller: Principal, points: int, moment: datetime) -> None:
     """Raise DailyCapReached where ``points`` are more than the caller's roles leave of the programme's day."""
     settings = programme.current()
     cap = max((settings.adjustment_points_max_daily.get(role, 0) for role in caller.grants), default=0)
-    local = moment.astimezone(settings.zone)
-    since = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    since = settings.start_of_day(moment)
     with unit_of_work() as session:
         staff_queries.lock_daily_cap(session, caller.id)
         left = max(0, cap - staff_queries.sum_adjusted(session, caller.id, since))

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +15,18 @@ from app.core.ids import new_id
 from app.core.secrets import derived_key
 from app.core.unit_of_work import unit_of_work
 from app.ledger import checkout_queries
-from app.ledger.errors import CLOSED, InvalidPayCode, MemberNotLinked
+from app.ledger.errors import (
+    CLOSED,
+    HoldAboveShare,
+    HoldBelowMinimum,
+    HoldNotMultiple,
+    InvalidPayCode,
+    MemberNotLinked,
+    OrderCurrencyDiffers,
+    OrderTotalRequired,
+)
 from app.ledger.models import Hold
+from app.ledger.order_terms import OrderTerms, points_max, spendable
 from app.ledger.service.books import lock_account
 from app.ledger.service.holds import capture_hold, find_hold_owner, get_hold, hold_points, release_hold
 from app.members import service as members
@@ -24,6 +34,7 @@ from app.members.errors import MemberNotActive
 from app.merchants import service as merchants
 from app.merchants.service import MerchantPrincipal
 from app.programme import service as programme
+from app.programme.service import Programme
 
 PAY_CODE_LENGTH = 9
 PAY_CODE_SECONDS = 60
@@ -88,19 +99,83 @@ def place_hold(
 ) -> dict[str, Any]:
     """Set points aside for the merchant's order and return the hold.
 
-    A pay code is used up by it, unless the hold is refused. Raises InvalidPayCode, MemberNotLinked, MemberNotActive,
+    A pay code is used up by it, unless the hold is refused, and is a confirmation by itself. Locks the order before
+    the account: of holds placed for it at once each counts those before it. Raises InvalidPayCode, MemberNotLinked,
+    MemberNotActive, OrderTotalRequired, OrderCurrencyDiffers, HoldBelowMinimum, HoldNotMultiple, HoldAboveShare,
     InDebt, InsufficientPoints.
     """
-    with unit_of_work():
+    settings = programme.current()
+    with unit_of_work() as session:
         member_id = _payer(merchant, request, moment)
+        others: Sequence[Hold] = ()
+        if request["order"] is not None:
+            order = (merchant.id, merchant.live, request["order"])
+            checkout_queries.lock_order(session, *order)
+            others = checkout_queries.list_paying_holds(session, *order, moment)
+        _check_terms(settings, request, sum(_pays(other) for other in others))
         hold_id = new_id()
         hold_points(
             member_id, hold_id, request["points"], expires_at=moment + timedelta(seconds=request["expires_in"]),
             live=merchant.live, merchant_id=merchant.id, order_ref=request["order"],
-            order_total=request["order_total"], currency=request["currency"], actor=_actor(merchant),
-            fingerprint=fingerprint, moment=moment,
+            order_total=request["order_total"], currency=request["currency"],
+            confirm_by=_confirm_by(settings, request, [each for each in others if each.member_id == member_id], moment),
+            programme_version=settings.version, actor=_actor(merchant), fingerprint=fingerprint, moment=moment,
         )  # fmt: skip
         return shown_hold(get_hold(member_id, hold_id), moment)
+
+
+def _pays(hold: Hold) -> int:
+    """Return with how many points a hold pays for its order, or may."""
+    return hold.captured if hold.status == "captured" else hold.amount
+
+
+def _terms(settings: Programme) -> OrderTerms:
+    return OrderTerms(
+        settings.hold_points_min, settings.hold_points_multiple, settings.hold_order_percent_max, settings.point_worth
+    )
+
+
+def _check_terms(settings: Programme, request: Mapping[str, Any], points_before: int) -> None:
+    """Raise the problem of points that may not pay for the order, of which ``points_before`` pay already."""
+    points, total, terms = request["points"], request["order_total"], _terms(settings)
+    if request["currency"] not in (None, settings.currency):
+        raise OrderCurrencyDiffers(f"Points are worth {settings.currency}.", currency=settings.currency)
+    if total is None and terms.percent_max < 100:
+        detail = f"Points may pay {terms.percent_max} % of an order: name its total."
+        raise OrderTotalRequired([{"pointer": "/order_total", "detail": detail}])
+    most = None if total is None else points_max(terms, total, points_before)
+    allowed: dict[str, Any] = {"points_min": terms.least, "points_multiple": terms.points_multiple, "points_max": most}
+    if points < terms.points_min:
+        raise HoldBelowMinimum(f"At least {terms.least} points.", **allowed)
+    if points % terms.points_multiple:
+        raise HoldNotMultiple(f"Whole multiples of {terms.points_multiple} points.", **allowed)
+    if most is not None and points > most:
+        raise HoldAboveShare(f"At most {most} points may pay for this order.", **allowed)
+
+
+def _confirm_by(
+    settings: Programme, request: Mapping[str, Any], others: Sequence[Hold], moment: datetime
+) -> datetime | None:
+    """Return until when the shopper has to confirm the hold, None where nobody has to.
+
+    What the same shopper has not confirmed of the same order counts, so that small holds don't add up unseen.
+    """
+    unseen = sum(_pays(other) for other in others if other.confirmed_at is None) + request["points"]
+    free = settings.hold_unconfirmed_points_max
+    if "pay_code" in request or free is None or unseen <= free:
+        return None
+    return moment + timedelta(seconds=settings.hold_confirmation_seconds)
+
+
+def spendable_points(available: int, order_total: int | None, currency: str | None) -> int:
+    """Return how many of ``available`` points may pay for a cart of that total, by the rules that a hold has to keep.
+
+    A cart without a currency is one without money, of which no share is to be kept.
+    """
+    settings = programme.current()
+    if currency not in (None, settings.currency):
+        return 0
+    return spendable(_terms(settings), available, None if currency is None else order_total)
 
 
 def find_hold(merchant: MerchantPrincipal, hold_id: UUID, moment: datetime) -> dict[str, Any]:
@@ -114,7 +189,7 @@ def capture(
 ) -> dict[str, Any]:
     """Spend ``points`` of the hold, all where None, release the rest, and return the hold.
 
-    Raises HoldNotFound, HoldCaptured, HoldReleased, HoldExpired, CaptureExceedsHold.
+    Raises HoldNotFound, HoldClosed, ConfirmationRequired, CaptureExceedsHold.
     """
     with unit_of_work():
         hold = _locked_hold(merchant, hold_id)
@@ -128,7 +203,7 @@ def capture(
 def release(merchant: MerchantPrincipal, hold_id: UUID, fingerprint: bytes, moment: datetime) -> dict[str, Any]:
     """Give the points of the hold back and return the hold.
 
-    Raises HoldNotFound, HoldCaptured, HoldReleased, HoldExpired.
+    Raises HoldNotFound, HoldClosed.
     """
     with unit_of_work():
         hold = _locked_hold(merchant, hold_id)
@@ -154,18 +229,22 @@ def shown_hold(hold: Hold, moment: datetime) -> dict[str, Any]:
     """Return the hold as it is shown; one whose time is over has expired, whether or not that is booked."""
     is_over = hold.status == "open" and hold.expires_at <= moment
     status = "expired" if is_over else hold.status
-    settings = programme.current()
+    if status == "open" and hold.is_unconfirmed:
+        status = "requires_confirmation"
+    settings = programme.at_version(hold.programme_version)
     return {
         "id": hold.hold_id,
         "status": status,
         "points": hold.amount,
         "captured": hold.captured,
-        "released": 0 if status == "open" else hold.amount - hold.captured,
+        "released": 0 if status in ("open", "requires_confirmation") else hold.amount - hold.captured,
         "order": hold.order_ref,
         "order_total": hold.order_total,
         "currency": hold.currency,
         "worth": {"amount": settings.worth(hold.captured or hold.amount), "currency": settings.currency},
         "created_at": hold.created_at,
-        "expires_at": hold.expires_at,
+        "confirm_by": hold.confirm_by,
+        "confirmed_at": hold.confirmed_at,
+        "expires_at": hold.lasts_until or hold.expires_at,
         "closed_at": hold.expires_at if is_over else hold.closed_at,
     }

@@ -19,15 +19,20 @@ from app.merchants.service.keys import (
     rotate_key,
 )
 from app.merchants.service.merchants import (
+    PROGRAMME_ID,
+    PROGRAMME_KEY,
     MerchantFacts,
     create_merchant,
     find_merchant_by_key,
     get_merchant,
     list_merchants,
+    load_reference,
 )
 from app.merchants.service.test_members import check_test_member, make_test_member
 
 __all__ = [
+    "PROGRAMME_ID",
+    "PROGRAMME_KEY",
     "SCOPES",
     "CustomerFacts",
     "MerchantFacts",
@@ -44,6 +49,7 @@ __all__ = [
     "link_customers",
     "linked_members",
     "list_merchants",
+    "load_reference",
     "make_test_member",
     "principal_of",
     "revoke_key",

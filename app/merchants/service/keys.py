@@ -22,6 +22,7 @@ from app.core.unit_of_work import unit_of_work
 from app.merchants import queries
 from app.merchants.errors import KeyNotFound, MerchantNotFound
 from app.merchants.models import MerchantKey
+from app.merchants.service.merchants import PROGRAMME_ID
 from app.staff import service as staff
 
 LIVE_PREFIX = "gp_live_"
@@ -101,13 +102,13 @@ def issue_key(
 ) -> tuple[UUID, str]:
     """Make a key for the merchant and return its id and, this once, the key itself.
 
-    Raises MerchantNotFound, and ValueError for a scope or grade that there is none of.
+    Raises MerchantNotFound, also for the programme itself, and ValueError for a scope or grade that there is none of.
     """
     if not set(scopes) <= set(SCOPES) or max_evidence not in GRADES:
         raise ValueError("no such scope or grade of evidence")
     plain = (LIVE_PREFIX if live else TEST_PREFIX) + secrets.token_urlsafe(32)
     with unit_of_work() as session:
-        if queries.find_merchant(session, merchant_id) is None:
+        if merchant_id == PROGRAMME_ID or queries.find_merchant(session, merchant_id) is None:
             raise MerchantNotFound
         made = MerchantKey(
             key_id=new_id(), merchant_id=merchant_id, key_hash=hash_key(plain), last4=plain[-4:], label=label,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 
+from app.core.clock import now
 from app.core.database import db
 from app.core.ids import new_id
 from app.core.unit_of_work import unit_of_work
@@ -25,6 +26,11 @@ class MerchantFacts:
     status: str
     time_zone: str
     currency: str
+
+
+# whom activities are of that shoppers declare themselves: the programme, which has no keys and is no shop
+PROGRAMME_ID = UUID("00000000-0000-7000-8000-5e1fdec1a4ed")
+PROGRAMME_KEY = "self-declared"
 
 
 def _facts(merchant: Merchant) -> MerchantFacts:
@@ -46,6 +52,18 @@ def create_merchant(*, key: str, name: str, time_zone: str, currency: str, momen
         if made is None:
             raise MerchantKeyTaken
         return _facts(made)
+
+
+def load_reference() -> None:
+    """Make sure of the merchant that is the programme itself; raise MerchantKeyTaken where another has its key."""
+    with unit_of_work() as session:
+        values = {
+            "merchant_id": PROGRAMME_ID, "key": PROGRAMME_KEY, "name": "Self-declared", "status": "active",
+            "time_zone": "UTC", "currency": "EUR", "created_at": now(),
+        }  # fmt: skip
+        session.execute(insert(Merchant).values(values).on_conflict_do_nothing())
+        if queries.find_merchant(session, PROGRAMME_ID) is None:
+            raise MerchantKeyTaken
 
 
 def get_merchant(merchant_id: UUID) -> MerchantFacts:

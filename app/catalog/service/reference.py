@@ -13,7 +13,7 @@ from app.core.cache import Snapshot, bump
 from app.core.reference import read_reference
 from app.core.unit_of_work import unit_of_work
 
-_FOLDER = Path(__file__).with_name("reference")
+FOLDER = Path(__file__).parents[1] / "reference"
 _CACHE = "catalog"
 
 
@@ -102,12 +102,12 @@ def load_reference() -> int:
     """
     with unit_of_work():
         changed = queries.upsert_coded(
-            Certification, [_certification(row) for row in read_reference(_FOLDER / "certifications.csv")]
+            Certification, [_certification(row) for row in read_reference(FOLDER / "certifications.csv")]
         )
         changed += queries.upsert_coded(
-            PackagingOption, [_packaging_option(row) for row in read_reference(_FOLDER / "packaging_options.csv")]
+            PackagingOption, [_packaging_option(row) for row in read_reference(FOLDER / "packaging_options.csv")]
         )
-        changed += queries.upsert_coded(Material, [_material(row) for row in read_reference(_FOLDER / "materials.csv")])
+        changed += queries.upsert_coded(Material, [_material(row) for row in read_reference(FOLDER / "materials.csv")])
         if changed:
             bump(_CACHE)
     return changed
