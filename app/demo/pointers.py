@@ -72,6 +72,7 @@ def find_pointers(prepared: Prepared, sample: str) -> tuple[list[Pointer], int]:
         Pointer("What a cart would earn, and what would earn more", "/v1/previews", secrets.merchant_key, _cart()),
         Pointer("A receipt of nobody, which the shopper claims", "/v1/me/claims", pair.access_token,
                 _claim(prepared, moment)),
+        Pointer("What points can be turned into", "/v1/rewards", pair.access_token),
         Pointer("The programme's settings, for staff", "/v1/admin/programme", token_of(secrets.staff["admin"])),
     ]  # fmt: skip
     if sample:

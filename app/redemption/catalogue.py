@@ -16,6 +16,7 @@ from uuid import UUID
 
 from app.redemption import offers
 
+CACHE = "rewards"  # the configuration that processes keep the catalogue of; who changes what it shows bumps it
 ORDERS = ("points", "newest", "expiring", "favourites")
 _NEVER = 2**62  # microseconds since 1970; after the year 9999
 

@@ -9,7 +9,7 @@ from app.core import paging
 from app.core.api import Blueprint, private_json
 from app.core.auth import current_principal, member_only
 from app.core.clock import now
-from app.core.errors import InvalidCursor
+from app.core.errors import InvalidCursor, NotFound
 from app.core.unit_of_work import transactional
 from app.redemption import catalogue_schemas as schemas
 from app.redemption.catalogue import Position, Wanted
@@ -77,6 +77,7 @@ def mark_favourite(reward_id: UUID) -> Response:
 
 @blueprint.route("/v1/rewards/<uuid:reward_id>/favourite", methods=["DELETE"])
 @member_only
+@blueprint.problems(NotFound)
 @blueprint.response(204)
 @transactional
 def unmark_favourite(reward_id: UUID) -> Response:

@@ -13,12 +13,14 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
+from app.core import cache
 from app.core.clock import format_time, now
 from app.core.database import db
 from app.core.ids import new_id
 from app.core.preconditions import Seen
 from app.core.unit_of_work import savepoint, unit_of_work
 from app.redemption import cause_queries as queries
+from app.redemption.catalogue import CACHE
 from app.redemption.errors import CauseClosed, CauseKeyTaken, CauseNotFound, ProofNeeded
 from app.redemption.models import Cause, CauseMatch, CauseTotal
 from app.staff import service as staff
@@ -129,6 +131,7 @@ def _changed(cause: Cause, action: str, before: Mapping[str, Any], reason: str |
     db.session.flush()
     after = _state(cause) | ({"reason": reason} if reason else {})
     staff.record_audit(action, "cause", cause.cause_id, before=before, after=after, moment=cause.updated_at)
+    cache.bump(CACHE)  # rewards that give to it are shown while it is
     return cause
 
 

@@ -20,6 +20,7 @@ DAYS = 1
 PREVIEW = "What a cart would earn, and what would earn more"
 RETURN = "That order comes back"
 CLAIM = "A receipt of nobody, which the shopper claims"
+REWARDS = "What points can be turned into"
 
 
 def _figures(text: str) -> dict[str, int]:
@@ -80,7 +81,7 @@ def test_a_replay_accounts_for_every_basket_and_a_rerun_pays_nothing(
     answers = _answers(output, base_url)
     assert {title: status for title, (status, _) in answers.items()} == {
         "A shopper's wallet": 200, "A merchant's order": 200, PREVIEW: 200,
-        RETURN: 201, CLAIM: 201,
+        RETURN: 201, CLAIM: 201, REWARDS: 200,
         "The programme's settings, for staff": 200,
     }  # fmt: skip
     order = answers["A merchant's order"][1]
@@ -92,6 +93,7 @@ def test_a_replay_accounts_for_every_basket_and_a_rerun_pays_nothing(
     assert (returned["is_whole"], returned["reversed"]["points"]) == (True, order["points"]["awarded"])
     claimed = answers[CLAIM][1]
     assert (claimed["status"], claimed["member_id"]) == ("accepted", preview["member_id"])
+    assert {reward["state"] for reward in answers[REWARDS][1]["data"]} == {"available"}
     issued += claimed["points"]["awarded"]
     assert _issued() == issued
 
@@ -117,5 +119,5 @@ def test_no_days_set_up_the_programme_and_send_nothing(
     statuses = {title: status for title, (status, _) in _answers(output, base_url).items()}
     assert statuses == {
         "A shopper's wallet": 200, "A merchant's customer": 200, PREVIEW: 200,
-        CLAIM: 201, "The programme's settings, for staff": 200,
+        CLAIM: 201, REWARDS: 200, "The programme's settings, for staff": 200,
     }  # fmt: skip

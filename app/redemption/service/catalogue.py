@@ -19,11 +19,10 @@ from app.merchants import service as merchants
 from app.programme import service as programme
 from app.redemption import catalogue_queries as queries
 from app.redemption import offers
-from app.redemption.catalogue import Card, Catalogue, Position, Viewer, Wanted
+from app.redemption.catalogue import CACHE, Card, Catalogue, Position, Viewer, Wanted
 from app.redemption.catalogue_queries import Standing
 from app.redemption.errors import RewardNotFound, TooManyFavourites
 from app.redemption.reward_words import AVAILABLE, missing_text, state_text
-from app.redemption.service.reward_saving import CACHE
 from app.redemption.showing import in_words
 
 FAVOURITES_MAX = 500

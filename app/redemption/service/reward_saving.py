@@ -17,6 +17,7 @@ from app.core.unit_of_work import unit_of_work
 from app.merchants import service as merchants
 from app.programme import service as programme
 from app.redemption import reward_queries as queries
+from app.redemption.catalogue import CACHE
 from app.redemption.errors import CauseNotVerified, RewardKeyTaken, RewardNotFound, WrongRewardState
 from app.redemption.models import Reward
 from app.redemption.reward_schemas import RewardSchema
@@ -24,7 +25,6 @@ from app.redemption.service.reward_reading import COLUMNS, DOCUMENT, get_reward
 from app.redemption.stock import set_stock
 from app.staff import service as staff
 
-CACHE = "rewards"
 _KEPT = ("key", "kind", "merchant_id", "cause_id")
 _NAMED = {"merchant_id": "merchant", "cause_id": "cause"}
 _schema = RewardSchema()
